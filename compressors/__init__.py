@@ -1,0 +1,12 @@
+"""Image codecs: one module per compressor, each with `encode` and `decode`.
+
+A compressor module defines
+
+- `QUALITY`: "qp" or "qf", the name of its quality parameter,
+- `QUALITIES`: the range of values it accepts,
+- `SUFFIX`: the file name ending of its bitstreams,
+- `version()`: the codec library that makes the bits, with its version,
+- `settings(image)`: everything else that decides the bits, in words a reader can repeat,
+- `encode(image, quality)`: uint8 (H, W) luma or (H, W, 3) RGB to the bytes of a decodable bitstream,
+- `decode(bitstream)`: those bytes back to a uint8 image of the same shape.
+"""

@@ -1,0 +1,38 @@
+"""JPEG by libjpeg-turbo, as Pillow ships it.
+
+Gray images become one-component files, as in the eccv2020 protocol and the JPEG literature. RGB images are coded in
+full-range BT.601 YCbCr (ITU-T T.871) with 4:2:0 chroma, Pillow's and OpenCV's default. Huffman tables are the
+standard ones (`optimize` is off) and the inverse DCT is the accurate integer one.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, features
+
+QUALITY = "qf"
+QUALITIES = range(1, 101)
+SUFFIX = ".jpg"
+
+
+def version() -> str:
+    """Return the name and version of the JPEG library inside Pillow."""
+    return f"libjpeg-turbo {features.version('libjpeg_turbo')} (Pillow {Image.__version__})"
+
+
+def settings(image: np.ndarray) -> str:
+    """Return the encoder settings used for images of this kind."""
+    return "gray (4:0:0)" if image.ndim == 2 else "YCbCr 4:2:0"
+
+
+def encode(image: np.ndarray, quality: int) -> bytes:
+    """Encode a uint8 (H, W) or (H, W, 3) image as a baseline JPEG file of quality factor `quality` (1..100)."""
+    file = io.BytesIO()
+    chroma = {} if image.ndim == 2 else {"subsampling": "4:2:0"}
+    Image.fromarray(image).save(file, "JPEG", quality=quality, **chroma)
+    return file.getvalue()
+
+
+def decode(bitstream: bytes) -> np.ndarray:
+    """Decode a JPEG file to a uint8 (H, W) or (H, W, 3) image."""
+    return np.asarray(Image.open(io.BytesIO(bitstream), formats=["JPEG"]))

@@ -1,0 +1,11 @@
+"""Enhancement methods: one module per method, plus what they share.
+
+A method module has a docstring (authors, title, venue, what differs from the original) and
+
+    load(weights: Path | None, device) -> nn.Module
+
+The module maps decoded images, float (N, C, H, W) in [0, 1], to enhanced ones of the same shape, unclipped. It may say
+`channels` (1 or 3, default 1: a one-channel network is applied to luma, or to R, G and B apart) and `multiple` (height
+and width it needs to be a multiple of, default 1). A multi-exit network has `exits(x)`, a generator of the enhanced
+images of exit 1, 2, ... that computes only what is new. Everything else (padding, tiles, rounding) is `network.py`.
+"""

@@ -1,0 +1,10 @@
+"""The decoded image itself, unenhanced: the zero of every gain."""
+
+from pathlib import Path
+
+from torch import nn
+
+
+def load(weights: Path | None, device: str) -> nn.Module:
+    """Return the identity; it has no weights."""
+    return nn.Identity()

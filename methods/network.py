@@ -1,0 +1,97 @@
+"""Run any enhancement network on any image: restore weights, pad, tile, batch, round.
+
+What every repository gets wrong once is here once: weights load strictly and without running code, odd sizes are
+mirrored up to what the network needs and cropped back, one-channel networks take R, G and B apart, large images go by
+overlapping tiles, and results are rounded, not truncated, to 8 bits.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+TILE = 2048  # side of the largest image enhanced in one piece, pixels
+OVERLAP = 64  # pixels around each tile that are computed and dropped
+
+
+def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
+    """Return `model` in evaluation mode on `device`, with the weights of a safetensors file if one is given.
+
+    Raises FileNotFoundError if the file is missing, and ValueError if it is no safetensors file or was made for another
+    network, with the first key that differs.
+    """
+    if weights is not None:
+        from methods import checkpoints
+
+        checkpoints.load_into(model, weights)
+    return model.eval().to(device)
+
+
+def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
+    """Yield the model's results for `x`, one per exit; a model without `exits` has one."""
+    return model.exits(x) if hasattr(model, "exits") else iter([model(x)])
+
+
+def to_tensor(images: list[np.ndarray], device: str) -> Tensor:
+    """Return uint8 images (H, W) or (H, W, 3) of one size as float32 (N, C, H, W) in [0, 1]."""
+    batch = torch.from_numpy(np.stack([np.atleast_3d(image) for image in images])).to(device)
+    return batch.permute(0, 3, 1, 2).float() / 255
+
+
+def to_images(batch: Tensor) -> list[np.ndarray]:
+    """Return float (N, C, H, W) in [0, 1] as uint8 images (H, W) or (H, W, 3), clipped and rounded to nearest."""
+    pixels = to_bytes(batch).permute(0, 2, 3, 1).cpu().numpy()
+    return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def to_bytes(batch: Tensor) -> Tensor:
+    """Return float values in [0, 1] as uint8, clipped and rounded to nearest, not truncated."""
+    return (batch.float() * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+@torch.inference_mode()
+def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped."""
+    count, channels, height, width = x.shape
+    if channels != getattr(model, "channels", channels):
+        if model.channels != 1:
+            raise ValueError(f"{type(model).__name__} takes {model.channels} channels, the images have {channels}")
+        apart = enhance(model, x.reshape(count * channels, 1, height, width))
+        return [enhanced.reshape(x.shape) for enhanced in apart]
+    if max(height, width) <= TILE:
+        return [enhanced[..., :height, :width] for enhanced in exits(model, pad(x, getattr(model, "multiple", 1)))]
+
+    results: list[Tensor] = []
+    for inner, outer in tiles(height, width):
+        for number, tile in enumerate(enhance(model, x[(..., *outer)])):
+            if number == len(results):
+                results.append(torch.empty_like(x))
+            inside = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+            results[number][(..., *inner)] = tile[(..., *inside)]
+    return results
+
+
+def pad(x: Tensor, multiple: int) -> Tensor:
+    """Return images (N, C, H, W) mirrored at the bottom and right up to multiples of `multiple`, of any size."""
+    for dimension in (2, 3):
+        size = x.shape[dimension]
+        target = size + -size % multiple
+        if target > size:
+            places = torch.arange(target, device=x.device) % max(2 * size - 2, 1)
+            x = x.index_select(dimension, torch.minimum(places, (2 * size - 2 - places).clamp(min=0)))
+    return x
+
+
+def tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Yield (inner, outer) row and column slices: the inner ones cover the image once, the outer ones add OVERLAP."""
+    step = TILE - 2 * OVERLAP
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            inner = slice(top, min(top + step, height)), slice(left, min(left + step, width))
+            outer = tuple(
+                slice(max(part.start - OVERLAP, 0), min(part.stop + OVERLAP, size))
+                for part, size in zip(inner, (height, width), strict=True)
+            )
+            yield inner, outer

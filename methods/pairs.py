@@ -1,0 +1,126 @@
+"""Training pairs: the original images of a folder and their decoded versions at every quality, in one mapped file.
+
+The file is a safetensors file with `pixels`, uint8 (1 + Q, C, P): the originals and then each quality, all images one
+after the other, each image row by row; and `sizes`, int64 (N, 2): height and width of each image. Its metadata says
+what was compressed, with which codec. It is read through the page cache, so training needs no memory for it.
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks import files
+
+ALIGNMENT = 8  # crops start on the codecs' block grid, as the images themselves do
+
+
+@dataclass
+class Pairs:
+    """Originals and decoded images; `pixels` and `sizes` as in the file, `qualities` from best to worst."""
+
+    pixels: Tensor
+    sizes: Tensor
+    qualities: list[int]
+    description: dict[str, str]
+
+    def __post_init__(self) -> None:
+        areas = self.sizes.prod(dim=1)
+        self.offsets = areas.cumsum(0) - areas
+        self.shares = areas.double()
+
+    def to(self, device: str) -> "Pairs":
+        """Return the pairs with their pixels on `device`."""
+        return Pairs(self.pixels.to(device), self.sizes, self.qualities, self.description)
+
+    def image(self, number: int, layer: int) -> Tensor:
+        """Return image `number` as float (1, C, H, W) in [0, 1]: the original (layer 0) or quality `layer` - 1."""
+        height, width = self.sizes[number].tolist()
+        start = int(self.offsets[number])
+        pixels = self.pixels[layer, :, start : start + height * width]
+        return pixels.reshape(1, -1, height, width).float() / 255
+
+    def batch(self, count: int, patch: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `count` random crops as (original, decoded, quality index), a function of `seed` alone.
+
+        Original and decoded are float (count, C, patch, patch) in [0, 1], flipped and transposed at random; the quality
+        indices (count,) count `qualities` from 0. Images are drawn by area.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        image = torch.multinomial(self.shares, count, replacement=True, generator=generator)
+        room = (self.sizes[image] - patch) // ALIGNMENT + 1
+        corner = (torch.rand(count, 2, generator=generator) * room).long() * ALIGNMENT
+        quality = torch.randint(len(self.qualities), (count,), generator=generator)
+        flip = torch.rand(count, 3, generator=generator) < 0.5
+
+        device = self.pixels.device
+        offset, width = self.offsets[image], self.sizes[image, 1]
+        offset, width, corner, quality, flip = (
+            tensor.to(device) for tensor in (offset, width, corner, quality, flip)
+        )
+        steps = torch.arange(patch, device=device)
+        rows, columns = (
+            corner[:, axis, None] + torch.where(flip[:, axis, None], steps.flip(0), steps) for axis in (0, 1)
+        )
+        places = (offset[:, None] + rows * width[:, None])[:, :, None] + columns[:, None, :]
+        places = torch.where(flip[:, 2, None, None], places.transpose(1, 2), places)
+        original = self.pixels[0][:, places].transpose(0, 1)
+        decoded = self.pixels[1 + quality[:, None, None], :, places].permute(0, 3, 1, 2)
+        return original.float() / 255, decoded.float() / 255, quality
+
+
+def build(folder: Path, compressor_name: str, qualities: list[int], colour: str, workers: int, path: Path) -> None:
+    """Compress every image of `folder` at every quality and write the pairs to `path`.
+
+    `qualities` go from best to worst; `colour` is "luma" or "rgb". Errors name the image that caused them.
+    """
+    from safetensors.torch import save_file
+    from tqdm import tqdm
+
+    from benchmarks import datasets
+    from compressors import registry
+
+    compressor = registry.find(compressor_name)
+    sources = datasets.list_images(folder)
+
+    def layers(source: Path) -> np.ndarray:
+        original = datasets.read(source, colour)
+        decoded = [compressor.decode(compressor.encode(original, quality)) for quality in qualities]
+        return np.stack([original, *decoded])
+
+    with ThreadPoolExecutor(workers) as pool:
+        images = list(tqdm(pool.map(layers, sources), total=len(sources), desc=f"{compressor_name} pairs", disable=None))
+    description = {
+        "folder": folder.name,
+        "images": str(len(sources)),
+        "compressor": compressor_name,
+        "version": compressor.version(),
+        "settings": compressor.settings(images[0][0]),
+        "qualities": json.dumps(qualities),
+        "colour": colour,
+    }
+    tensors = {
+        "pixels": torch.from_numpy(np.concatenate([flat(image) for image in images], axis=2)),
+        "sizes": torch.tensor([image.shape[1:3] for image in images]),
+    }
+    with files.replacing(path) as temporary:
+        save_file(tensors, temporary, metadata=description)
+
+
+def flat(image: np.ndarray) -> np.ndarray:
+    """Return layers (1 + Q, H, W) or (1 + Q, H, W, C) as (1 + Q, C, H * W)."""
+    layers = image.reshape(*image.shape[:3], -1)
+    return layers.transpose(0, 3, 1, 2).reshape(layers.shape[0], layers.shape[3], -1)
+
+
+def load(path: Path) -> Pairs:
+    """Open a file of pairs without reading its pixels."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        return Pairs(file.get_tensor("pixels"), file.get_tensor("sizes"), json.loads(metadata["qualities"]), metadata)
