@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 TILE = 2048  # side of the largest image enhanced in one piece, pixels
-OVERLAP = 64  # pixels around each tile that are computed and dropped
+OVERLAP = 192  # pixels around each tile that are computed and dropped; the widest of our networks sees 190 px
 
 
 def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
-    """Return `model` in evaluation mode on `device`, with the weights of a safetensors file if one is given.
+    """Return `model` in evaluation mode on `device`, with the weights of a file if one is given.
 
-    Raises FileNotFoundError if the file is missing, and ValueError if it is no safetensors file or was made for another
-    network, with the first key that differs.
+    The file and the errors are those of `checkpoints.load_into`.
     """
     if weights is not None:
         from methods import checkpoints

@@ -82,9 +82,9 @@ def build(folder: Path, compressor_name: str, qualities: list[int], colour: str,
     from tqdm import tqdm
 
     from benchmarks import datasets
-    from compressors import registry
+    from benchmarks import plugins
 
-    compressor = registry.find(compressor_name)
+    compressor = plugins.find("compressors", compressor_name)
     sources = datasets.list_images(folder)
 
     def layers(source: Path) -> np.ndarray:
@@ -117,7 +117,7 @@ def flat(image: np.ndarray) -> np.ndarray:
     return layers.transpose(0, 3, 1, 2).reshape(layers.shape[0], layers.shape[3], -1)
 
 
-def load(path: Path) -> Pairs:
+def read(path: Path) -> Pairs:
     """Open a file of pairs without reading its pixels."""
     from safetensors import safe_open
 

@@ -155,13 +155,18 @@ def start(model: nn.Module, x: Tensor) -> None:
     """Set start values from data: unit variance after every convolution (LSUV), zero biases, damped heads.
 
     Mishkin and Matas, "All you need is a good init", ICLR 2016. `x` is a batch of decoded images. A head is the last
-    convolution before an exit.
+    convolution before an exit. The first filters start without their mean: else brightness, a hundred times stronger
+    than artifacts, is all that later layers see (DCAD had gained 0.00 dB after 1,800 steps, and gains 0.6 after 100).
     """
     called: list[nn.Module] = []
 
     def normalise(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         if layer in called:
             return output
+        if not called:
+            filters = layer.weight - layer.weight.mean(dim=(1, 2, 3), keepdim=True)
+            layer.weight.copy_(filters)
+            output = layer._conv_forward(inputs[0], filters, layer.bias)
         called.append(layer)
         spread = output.std() + 1e-8
         layer.weight.div_(spread)

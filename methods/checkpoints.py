@@ -1,0 +1,89 @@
+"""Read weights strictly and without running code: safetensors, and the files of the original repositories.
+
+A file holds a bare state dict (safetensors; ryanxingql/rbqe), or one as "module_net" or "module_gen" with "module."
+before each key (ryanxingql/powerqe v1.0), or as "state_dict" with "generator." (v3, an mmcv restorer). PyTorch files go
+through its unpickler for weights only, which refuses every object that could run code.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+PYTORCH = {".pt", ".pth", ".ckpt"}
+CONTAINERS = ("module_net", "module_gen", "state_dict")
+PREFIXES = ("generator.", "module.")
+NUMPY_NUMBER = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+
+
+def load_into(model: nn.Module, path: Path) -> None:
+    """Copy the weights of a file into `model`, every one of them and no others; half precision becomes the model's.
+
+    Raises the errors of `read`, and ValueError with the first key, in the order of the model's state dict, whose shapes
+    differ or that only one side has.
+    """
+    weights, expected = read(path), model.state_dict()
+    for key in dict.fromkeys([*expected, *weights]):
+        wanted, found = _shape(expected, key, "unexpected"), _shape(weights, key, "missing")
+        if wanted != found:
+            raise ValueError(
+                f"{path} was not made for {type(model).__name__}: {key} is {wanted} in the network, {found} in the file"
+            )
+    model.load_state_dict(weights)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a weights file by their keys in the network, without container and prefix, on the CPU.
+
+    Raises FileNotFoundError if the file is missing, and ValueError if it is no readable weights file, or holds code, or
+    anything but tensors where the weights should be.
+    """
+    content = _open(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not a state dict")
+    weights = next((content[name] for name in CONTAINERS if isinstance(content.get(name), dict)), content)
+    for key, entry in weights.items():
+        if not isinstance(key, str) or not isinstance(entry, Tensor):
+            raise ValueError(f"{path} holds a {type(entry).__name__} as {key!r}, but weights are tensors with names")
+
+    # A restorer's file may also hold a discriminator and a loss network: only the generator is ours.
+    weights = {key: tensor for key, tensor in weights.items() if key.startswith("generator.")} or weights
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in weights):
+            weights = {key.removeprefix(prefix): tensor for key, tensor in weights.items()}
+    return weights
+
+
+class _NumpyNumber:
+    """Stands for a numpy number, as official training checkpoints hold beside the weights; numpy's code never runs."""
+
+    def __init__(self, *parts: object) -> None:
+        """Accept and drop what a pickle passes, to a number or to its dtype."""
+
+    def __setstate__(self, state: object) -> None:
+        """Accept and drop a dtype's state."""
+
+
+def _open(path: Path) -> object:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: methods/weights/README.md says where weights come from and how to train them"
+        )
+    if path.suffix not in PYTORCH | {".safetensors"}:
+        raise ValueError(f"{path} is no weights file: its name should end in .safetensors, .pt, .pth or .ckpt")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals([(_NumpyNumber, name) for name in NUMPY_NUMBER]):
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except OSError:
+        raise
+    except Exception as error:  # damaged files fail in ten ways, from struct.error to AssertionError
+        raise ValueError(
+            f"{path} cannot be read as weights: it is truncated, another kind of file, or holds code (none was run)"
+        ) from error
+
+
+def _shape(tensors: dict[str, Tensor], key: str, absent: str) -> tuple[int, ...] | str:
+    return tuple(tensors[key].shape) if key in tensors else absent

@@ -1,0 +1,224 @@
+"""Weights load whole and exactly from every layout, or not at all; nothing in a file is executed."""
+
+import io
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from methods import checkpoints
+
+
+class Network(nn.Sequential):
+    """A convolution and a batch normalisation: weights, biases, buffers, and an integer scalar."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width))
+
+
+class Payload:
+    """Makes a folder when a pickle of it is loaded without care."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.folder),)
+
+
+def random_state() -> dict[str, Tensor]:
+    return {key: torch.rand(tensor.shape).to(tensor.dtype) for key, tensor in Network().state_dict().items()}
+
+
+def prefixed(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + key: tensor for key, tensor in state.items()}
+
+
+def assert_loads(path: Path, state: dict[str, Tensor]) -> None:
+    model = Network()
+    checkpoints.load_into(model, path)
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, state[key])
+
+
+LAYOUTS = {
+    "bare": lambda state: state,
+    "distributed": lambda state: prefixed("module.", state),
+    "powerqe_v1": lambda state: {
+        "iter": 500_000,
+        # the validation's mean is a numpy number (Recorder.get_ave in the original's utils)
+        "best_val_perfrm": {"iter_lst": [5000], "perfrm": np.mean([30.1, 31.2])},
+        "module_net": prefixed("module.", state),
+        "optim_net": {"state": {0: {"step": 3}}, "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.999)}]},
+    },
+    "powerqe_v1_gan": lambda state: {
+        "module_gen": prefixed("module.", state),
+        "module_dis": prefixed("module.", {"0.weight": torch.rand(2)}),
+    },
+    "powerqe_v3": lambda state: {
+        "meta": {"iter": 500_000, "mmcv_version": "1.5.0"},
+        "state_dict": prefixed("generator.", state),
+        "optimizer": {},
+    },
+    "powerqe_v3_gan": lambda state: {
+        "state_dict": prefixed("generator.", state)
+        | {"discriminator.0.weight": torch.rand(2), "step_counter": torch.ones(1)}
+    },
+    "state_dict": lambda state: {"state_dict": state},
+}
+
+
+@pytest.mark.parametrize("new_format", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_official_layout_round_trips(layout: str, suffix: str, new_format: bool, tmp_path: Path) -> None:
+    state, path = random_state(), tmp_path / f"weights{suffix}"
+    torch.save(LAYOUTS[layout](state), path, _use_new_zipfile_serialization=new_format)
+    assert_loads(path, state)
+
+
+def test_safetensors_round_trip(tmp_path: Path) -> None:
+    state = random_state()
+    save_file(state, tmp_path / "weights.safetensors")
+    assert_loads(tmp_path / "weights.safetensors", state)
+
+
+def test_a_models_own_state_dict_round_trips(tmp_path: Path) -> None:
+    model = Network()
+    torch.save(model.state_dict(), tmp_path / "weights.pt")  # an OrderedDict with metadata
+    assert_loads(tmp_path / "weights.pt", model.state_dict())
+
+
+def test_numpy_1_numbers_beside_the_weights_are_read_past(tmp_path: Path) -> None:
+    state, buffer = random_state(), io.BytesIO()
+    content = {"best_val_perfrm": np.float64(31.5), "module_net": prefixed("module.", state)}
+    torch.save(content, buffer, _use_new_zipfile_serialization=False)
+    # numpy 2 names its module numpy._core; the lines of a pickle's GLOBAL carry no lengths, so the name can be replaced
+    renamed = buffer.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+    assert renamed != buffer.getvalue()
+    (tmp_path / "weights.pt").write_bytes(renamed)
+    assert_loads(tmp_path / "weights.pt", state)
+
+
+def test_half_precision_weights_fill_float32_parameters(tmp_path: Path) -> None:
+    halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in random_state().items()}
+    save_file(halves, tmp_path / "weights.safetensors")
+    model = Network()
+    checkpoints.load_into(model, tmp_path / "weights.safetensors")
+    assert model[0].weight.dtype == torch.float32
+    assert torch.equal(model[0].weight, halves["0.weight"].float())
+
+
+@pytest.mark.parametrize("place", ["beside", "inside", "alone"])
+@pytest.mark.parametrize("new_format", [True, False], ids=["zip", "legacy"])
+def test_code_in_a_pickle_is_refused_and_not_executed(place: str, new_format: bool, tmp_path: Path) -> None:
+    folder, path = tmp_path / "executed", tmp_path / "weights.pt"
+    payload, state = Payload(folder), random_state()
+    content = {
+        "beside": {"module_net": state, "meta": payload},
+        "inside": state | {"0.weight": payload},
+        "alone": payload,
+    }
+    torch.save(content[place], path, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(ValueError, match=r"weights\.pt cannot be read as weights: .* holds code \(none was run\)"):
+        checkpoints.load_into(Network(), path)
+    assert not folder.exists()
+    torch.load(path, weights_only=False)
+    assert folder.exists()  # so the payload would have worked
+
+
+def test_a_plain_pickle_with_code_is_refused_and_not_executed(tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(pickle.dumps(Payload(tmp_path / "executed"), protocol=2))
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        checkpoints.read(tmp_path / "weights.pth")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "zip.pt", "legacy.pt"])
+def test_truncated_files_are_refused(name: str, tmp_path: Path) -> None:
+    path, state = tmp_path / name, random_state()
+    if name == "weights.safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=name == "zip.pt")
+    whole = path.read_bytes()
+    for size in [0, 1, 7, 8, 100, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=f"{name} cannot be read as weights"):
+            checkpoints.read(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n" * 20, b"a text\n", b"PK\x03\x04" * 20, b"<!DOCTYPE html>\n"])
+def test_foreign_files_are_refused(suffix: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        checkpoints.read(path)
+
+
+def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.png").touch()
+    with pytest.raises(ValueError, match=r"weights\.png is no weights file: its name should end in \.safetensors"):
+        checkpoints.read(tmp_path / "weights.png")
+
+
+def test_a_missing_file_says_where_weights_come_from(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.pt is missing: methods/weights/README\.md says"):
+        checkpoints.load_into(Network(), tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("content", [torch.rand(3), [torch.rand(3)], 3])
+def test_a_file_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match=f"holds a {type(content).__name__}, not a state dict"):
+        checkpoints.read(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize(("key", "entry"), [("0.weight", [1.0, 2.0]), ("epoch", 3), (3, torch.rand(3))])
+def test_entries_that_are_no_tensors_are_refused(key: object, entry: object, tmp_path: Path) -> None:
+    torch.save(random_state() | {key: entry}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match=f"holds a {type(entry).__name__} as {key!r}"):
+        checkpoints.read(tmp_path / "weights.pt")
+
+
+def refusal(state: dict[str, Tensor], path: Path) -> str:
+    """Return why a network refuses these weights, after checking that none of them was copied."""
+    torch.save(state, path)
+    model = Network()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    with pytest.raises(ValueError, match="was not made for Network") as error:
+        checkpoints.load_into(model, path)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+    return str(error.value).partition("Network: ")[2]
+
+
+def test_another_width_is_refused_with_the_first_key_and_both_shapes(tmp_path: Path) -> None:
+    message = refusal(Network(width=6).state_dict(), tmp_path / "weights.pt")
+    assert message == "0.weight is (4, 3, 3, 3) in the network, (6, 3, 3, 3) in the file"
+
+
+def test_the_first_key_in_the_order_of_the_network_is_named(tmp_path: Path) -> None:
+    state = dict(reversed(random_state().items())) | {"1.bias": torch.rand(5), "0.bias": torch.rand(1)}
+    assert refusal(state, tmp_path / "weights.pt") == "0.bias is (4,) in the network, (1,) in the file"
+
+
+def test_missing_and_unexpected_keys_are_named(tmp_path: Path) -> None:
+    state = random_state()
+    assert refusal(state | {"2.weight": torch.rand(2)}, tmp_path / "weights.pt") == (
+        "2.weight is unexpected in the network, (2,) in the file"
+    )
+    del state["1.running_var"]
+    assert refusal(state, tmp_path / "weights.pt") == "1.running_var is (4,) in the network, missing in the file"
+    assert refusal({}, tmp_path / "weights.pt") == "0.weight is (4, 3, 3, 3) in the network, missing in the file"
+
+
+def test_a_prefix_on_some_keys_only_is_not_dropped(tmp_path: Path) -> None:
+    state = random_state()
+    message = refusal(prefixed("module.", state) | {"extra": torch.rand(2)}, tmp_path / "weights.pt")
+    assert message == "0.weight is (4, 3, 3, 3) in the network, missing in the file"

@@ -1,0 +1,196 @@
+"""Originals are prepared as the protocol says, and what is not whole or not the listed one never passes for it."""
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.fft import dctn
+
+from benchmarks import datasets, images
+from benchmarks.datasets import Protocol
+
+LUMA = Protocol("luma")
+
+
+def picture(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a gray and two colour pictures."""
+    images.write(tmp_path / "pictures" / "01.png", picture(seed=1)[..., 0])
+    Image.fromarray(picture(seed=2)).save(tmp_path / "pictures" / "leaf, green.TIFF")
+    Image.fromarray(picture(seed=3)).save(tmp_path / "pictures" / "boat.bmp")
+    return tmp_path / "pictures"
+
+
+def prepare(folder: Path, output: Path, protocol: Protocol = LUMA) -> None:
+    datasets.write(datasets.sources(folder), protocol, output, output.with_suffix(".csv"))
+
+
+def near_zero(gray: np.ndarray, top: int, left: int) -> float:
+    """Return the share of coefficients below 0.5 of the 8x8 DCTs on a grid that starts at (top, left)."""
+    height, width = ((size - 8) // 8 * 8 for size in gray.shape)
+    blocks = gray[top : top + height, left : left + width].reshape(height // 8, 8, width // 8, 8)
+    return float((np.abs(dctn(blocks.astype(np.float32), axes=(1, 3), norm="ortho")) < 0.5).mean())
+
+
+@pytest.mark.parametrize("source", datasets.sources(None), ids=lambda source: source.stem)
+def test_demo_images_show_no_traces_of_jpeg(source, tmp_path):
+    def rise(path: Path) -> float:
+        gray = np.asarray(Image.open(path).convert("L"))
+        return (
+            near_zero(gray, 0, 0) / np.mean([near_zero(gray, 4, 4), near_zero(gray, 3, 5), near_zero(gray, 5, 2)]) - 1
+        )
+
+    Image.fromarray(images.read(source)).save(tmp_path / "compressed.jpg", quality=98)
+    assert rise(source) < 0.05
+    assert rise(tmp_path / "compressed.jpg") > 0.4  # so the measure would have shown them
+
+
+def test_sources_are_the_pictures_of_a_folder_by_name(folder):
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "more.png").mkdir()
+    assert [path.name for path in datasets.sources(folder)] == ["01.png", "boat.bmp", "leaf, green.TIFF"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(NotADirectoryError, match="absent is no folder"):
+        datasets.sources(tmp_path / "absent")
+
+
+def test_a_folder_without_pictures_is_told_what_counts(tmp_path):
+    with pytest.raises(ValueError, match=r"has no pictures.*\.png.*\.webp"):
+        datasets.sources(tmp_path)
+
+
+@pytest.mark.parametrize("twin", ["boat.png", "Boat.jpg"])
+def test_two_pictures_of_one_name_are_both_named(folder, twin):
+    (folder / twin).write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"boat\.bmp.*{twin}|{twin}.*boat\.bmp"):
+        datasets.sources(folder)
+
+
+def test_gray_files_pass_for_luma_as_they_are():
+    gray = picture()[..., 0]
+    assert np.array_equal(datasets.prepare(gray, LUMA), gray)
+
+
+def test_gray_files_are_repeated_for_rgb():
+    gray = picture()[..., 0]
+    assert np.array_equal(datasets.prepare(gray, Protocol("rgb")), np.dstack([gray, gray, gray]))
+
+
+def test_luma_of_colours_is_limited_range():
+    white = np.full((16, 16, 3), 255, np.uint8)
+    assert (datasets.prepare(white, LUMA) == 235).all()  # ITU-R BT.601
+    assert np.array_equal(datasets.prepare(white, Protocol("rgb")), white)
+
+
+def test_crop_is_the_centre_or_less():
+    image = picture(21, 40)
+    cropped = datasets.prepare(image, Protocol("rgb", crop=18))
+    assert np.array_equal(cropped, image[1:19, 11:29])
+    assert np.array_equal(datasets.prepare(image, Protocol("rgb", crop=30)), image[:, 5:35])
+    assert np.array_equal(datasets.prepare(image, Protocol("rgb", crop=64)), image)
+
+
+def test_scaling_comes_before_the_crop_and_leaves_odd_rests_out():
+    # a staircase of 4-pixel steps: halved without a shift, each step is two pixels wide
+    steps = (np.arange(83) // 4 * 10).clip(0, 255).astype(np.uint8)[None].repeat(65, axis=0)
+    scaled = datasets.prepare(steps, Protocol("luma", scale=2))
+    assert scaled.shape == (32, 41)
+    # 8 for the ringing of bicubic at a step of 10
+    assert np.abs(scaled[16].astype(int) - (np.arange(41) // 2 * 10).clip(0, 255)).max() <= 8
+    assert np.array_equal(datasets.prepare(steps, Protocol("luma", crop=16, scale=2)), scaled[8:24, 12:28])
+
+
+def test_scaling_does_not_alias():
+    checkered = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    # the mean of 0 and 255; plain bicubic would give values from 0 to 255 by phase
+    assert np.abs(datasets.prepare(checkered, Protocol("luma", scale=2))[4:-4, 4:-4].astype(int) - 127.5).max() <= 1
+
+
+@pytest.mark.parametrize("protocol", [Protocol("luma", scale=2), Protocol("rgb", crop=16, scale=2)], ids=str)
+def test_too_little_left_is_refused(protocol):
+    with pytest.raises(ValueError, match=r"is .*x15 pixels: use an image of 16x16 or more"):
+        datasets.prepare(picture(31, 40), protocol)
+
+
+@pytest.mark.parametrize("options", [{"colour": "y"}, {"colour": "rgb", "crop": 8}, {"colour": "rgb", "scale": 0}])
+def test_a_protocol_that_makes_no_sense_is_refused(options):
+    with pytest.raises(ValueError, match=r"choose luma or rgb|start at 1 and 16"):
+        Protocol(**options)
+
+
+def test_prepared_images_are_listed_and_loaded_as_they_are(folder, tmp_path):
+    prepare(folder, tmp_path / "originals", Protocol("luma", crop=18))
+    with (tmp_path / "originals.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["image", "source", "sha256_source", "sha256", "height", "width"]
+    loaded = list(datasets.load(tmp_path / "originals", tmp_path / "originals.csv"))
+    assert [name for name, _ in loaded] == [row["image"] for row in rows] == ["01", "boat", "leaf, green"]
+    for row, (name, image) in zip(rows, loaded, strict=True):
+        assert np.array_equal(image, np.asarray(Image.open(tmp_path / "originals" / f"{name}.png")))
+        assert row["sha256"] == hashlib.sha256(image.tobytes()).hexdigest()
+        assert row["sha256_source"] == hashlib.sha256((folder / row["source"]).read_bytes()).hexdigest()
+        assert (row["height"], row["width"]) == ("18", "18")
+
+
+def test_the_manifest_is_the_same_every_time_and_everywhere(folder, tmp_path):
+    prepare(folder, tmp_path / "first")
+    prepare(folder.rename(tmp_path / "moved"), tmp_path / "elsewhere" / "second")
+    assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "elsewhere" / "second.csv").read_bytes()
+
+
+def test_another_protocol_replaces_everything(folder, tmp_path):
+    prepare(folder, tmp_path / "originals")
+    (folder / "boat.bmp").unlink()
+    prepare(folder, tmp_path / "originals", Protocol("rgb"))
+    assert sorted(path.name for path in (tmp_path / "originals").iterdir()) == ["01.png", "leaf, green.png"]
+    assert all(image.ndim == 3 for _, image in datasets.load(tmp_path / "originals", tmp_path / "originals.csv"))
+
+
+def test_one_failure_leaves_nothing_that_passes_for_complete(folder, tmp_path):
+    prepare(folder, tmp_path / "originals")
+    (folder / "last.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"last\.png"):
+        prepare(folder, tmp_path / "originals")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_source_of_which_too_little_is_left_is_named(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"01\.png as the protocol prepares it is 15x10 pixels: use"):
+        prepare(folder, tmp_path / "originals", Protocol("luma", scale=2))
+
+
+def test_folders_with_other_things_are_not_replaced(folder, tmp_path):
+    with pytest.raises(ValueError, match="holds the sources"):
+        prepare(folder, folder)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match=r"mine .*holds thesis\.tex"):
+        prepare(folder, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+    assert len(datasets.sources(folder)) == 3
+
+
+@pytest.mark.parametrize("damage", ["changed", "truncated", "missing"])
+def test_an_image_that_is_not_the_listed_one_is_refused(folder, tmp_path, damage):
+    prepare(folder, tmp_path / "originals")
+    path = tmp_path / "originals" / "boat.png"
+    if damage == "changed":
+        images.write(path, images.read(path) ^ 1)
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-50])
+    else:
+        path.unlink()
+    loading = datasets.load(tmp_path / "originals", tmp_path / "originals.csv")
+    assert next(loading)[0] == "01"
+    with pytest.raises(ValueError, match=r"boat\.png is not the image listed.*delete the manifest and run again"):
+        next(loading)
