@@ -38,4 +38,5 @@ def summary(folder: str, name: str) -> str:
 
 
 def _defines(path: Path, function: str) -> bool:
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in ast.parse(path.read_bytes()).body)
+    body = ast.parse(path.read_bytes()).body
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)

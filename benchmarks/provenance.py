@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def commit() -> str:
-    """Return the short git commit of the source tree, with "+" if tracked files differ from it; "unknown" without git."""
+    """Return the short git commit, with "+" if tracked files differ from it; "unknown" without git."""
     try:
         revision = _git("rev-parse", "--short=12", "HEAD")
         return revision + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

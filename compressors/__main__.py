@@ -30,11 +30,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     folder = commands.add_parser("folder", help="a prepared data set at one quality (used by the workflow)")
     folder.add_argument("compressor")
-    folder.add_argument("originals", type=Path, help="folder of prepared images")
-    folder.add_argument("manifest", type=Path, help="its manifest")
+    folder.add_argument("manifest", type=Path, help="NAME.csv, beside its folder NAME/ of prepared images")
     folder.add_argument("-q", "--quality", type=int, required=True)
-    folder.add_argument("-o", "--output", type=Path, required=True, help="folder of bitstreams and decoded images")
-    folder.add_argument("--table", type=Path, required=True, help="CSV of bits, hashes and versions")
+    folder.add_argument(
+        "-o", "--output", type=Path, required=True, help="X.csv of bits, hashes and versions; images go to X/ beside it"
+    )
     folder.add_argument("--workers", type=int, default=1)
 
     options = parser.parse_args(arguments)
@@ -89,9 +89,7 @@ def _folder(options: argparse.Namespace) -> None:
     from compressors import folder
 
     module = find(options.compressor, options.quality)
-    folder.compress(
-        module, options.quality, options.originals, options.manifest, options.output, options.table, options.workers
-    )
+    folder.compress(module, options.quality, options.manifest, options.output, options.workers)
 
 
 class _Raw(argparse.RawDescriptionHelpFormatter):

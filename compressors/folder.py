@@ -1,8 +1,8 @@
 """Compress a prepared data set at one quality: bitstreams, decoded images and a manifest of both.
 
-    <folder>/<image><suffix>    the bitstream
-    <folder>/<image>.png        what it decodes to
-    <manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings
+<folder>/<image><suffix>    the bitstream
+<folder>/<image>.png        what it decodes to
+<manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings
 """
 
 import csv
@@ -20,16 +20,16 @@ from benchmarks import datasets, files, images
 COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings"]
 
 
-def compress(
-    compressor: ModuleType, quality: int, originals: Path, manifest: Path, output: Path, table: Path, workers: int
-) -> None:
-    """Compress every image of `originals` (with its `manifest`) into the folder `output` and write `table`.
+def compress(compressor: ModuleType, quality: int, manifest: Path, table: Path, workers: int) -> None:
+    """Compress every image of a prepared data set and write `table` and the folder beside it.
 
-    The folder is written under another name and renamed, the table comes last: neither is ever half written. Threads
-    suffice, because codecs release the interpreter or run as processes.
+    `manifest` is that of `datasets.write`, beside its folder of images. The folder is written under another name and
+    renamed, the table comes last: neither is ever half written. Threads suffice, because codecs release the interpreter
+    or run as processes.
 
     Raises ValueError naming the image if its bitstream does not decode to an image of the same shape.
     """
+    output = table.with_suffix("")
     temporary = output.with_name(f".{output.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -47,7 +47,10 @@ def compress(
         return [name, bits, f"{bits / pixels:.6f}", digest, kind, compressor.version(), compressor.settings(original)]
 
     with ThreadPoolExecutor(workers) as pool:
-        rows = [job.result() for job in [pool.submit(row, *item) for item in datasets.load(originals, manifest)]]
+        rows = [
+            job.result()
+            for job in [pool.submit(row, *item) for item in datasets.load(manifest.with_suffix(""), manifest)]
+        ]
     shutil.rmtree(output, ignore_errors=True)
     temporary.replace(output)
     text = io.StringIO()

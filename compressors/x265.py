@@ -18,9 +18,7 @@ TIME_LIMIT = 600  # seconds for one picture; 100 megapixels at placebo take abou
 # The closest of 16 settings to the HM 16.5 reference: on 20 pictures the mean luma PSNR difference is 0.020 dB.
 # ipratio=1.0 makes `qp` the QP of the intra picture itself (the default 1.4 lowers it by about 3).
 OPTIONS = {"preset": "placebo", "tune": "psnr"}
-PARAMETERS = (
-    "keyint=1:bframes=0:info=0:log-level=error:wpp=0:pools=none:frame-threads=1:ipratio=1.0:tu-intra-depth=3"
-)
+PARAMETERS = "keyint=1:bframes=0:info=0:log-level=error:wpp=0:pools=none:frame-threads=1:ipratio=1.0:tu-intra-depth=3"
 SETTINGS = f"preset=placebo:tune=psnr:{PARAMETERS}:lambda-file=HM intra"
 
 

@@ -5,6 +5,7 @@ HEVC", DCC 2017. Ten 3x3 convolutions of 64 channels with bias, ReLU between, ad
 whose 77.8 GMACs the RBQE paper prints (296,641 parameters for luma).
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class DCAD(nn.Module):
         self.channels = channels
         widths = [channels] + [WIDTH] * (LAYERS - 1) + [channels]
         layers: list[nn.Module] = []
-        for inner, outer in zip(widths, widths[1:], strict=False):
+        for inner, outer in pairwise(widths):
             layers += [nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
 

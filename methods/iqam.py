@@ -4,12 +4,12 @@ RBQE, ECCV 2020, section 3.4, after L. Li et al., "No-Reference Quality Assessme
 polynomials of R. Mukundan, S. Ong, P. Lee, "Image Analysis by Tchebichef Moments", IEEE TIP 2001. Two variants:
 
 - "matlab", the paper's: the authors' MATLAB code (ryanxingql/rbqe), on the clipped, rounded 8-bit picture;
-- "powerqe", the authors' Python one (ryanxingql/powerqe): another block grid, rounded polynomials, another precedence in
-  the blockiness ratio, and values scored as they are.
+- "powerqe", the authors' Python one (ryanxingql/powerqe): another block grid, rounded polynomials, another precedence
+  in the blockiness ratio, and values scored as they are.
 
 Blocks straddle the codec's block edges on purpose. A block is textured if it has much energy beside its mean, else
-smooth. Smooth blocks are judged by their highest-order moments (blocking leaves a step there), textured ones by how much
-one more blur would change them. Larger is better, in [0, 1].
+smooth. Smooth blocks are judged by their highest-order moments (blocking leaves a step there), textured ones by how
+much one more blur would change them. Larger is better, in [0, 1].
 
 Where the original divides 0 by 0 (black blocks in "matlab", other constant blocks in "powerqe") and its score becomes
 NaN, the block counts as smooth and scores 0, as constant blocks that are not black do in "matlab"; `nan=True` gives the

@@ -28,6 +28,19 @@ def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
     return model.eval().to(device)
 
 
+def choose_device(name: str, threads: int) -> str:
+    """Return the torch device for "auto" (a GPU if there is one) or a device's own name, and set the CPU threads.
+
+    Raises ValueError if the device is not there.
+    """
+    torch.set_num_threads(threads)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {name}: this machine has no GPU that torch {torch.__version__} can use; take cpu")
+    return name
+
+
 def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
     """Yield the model's results for `x`, one per exit; a model without `exits` has one."""
     return model.exits(x) if hasattr(model, "exits") else iter([model(x)])
@@ -41,13 +54,22 @@ def to_tensor(images: list[np.ndarray], device: str) -> Tensor:
 
 def to_images(batch: Tensor) -> list[np.ndarray]:
     """Return float (N, C, H, W) in [0, 1] as uint8 images (H, W) or (H, W, 3), clipped and rounded to nearest."""
-    pixels = to_bytes(batch).permute(0, 2, 3, 1).cpu().numpy()
-    return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return _unstack(to_bytes(batch))
+
+
+def to_arrays(batch: Tensor) -> list[np.ndarray]:
+    """Return float (N, C, H, W) in [0, 1] as float32 arrays (H, W) or (H, W, 3) in [0, 255], clipped, not rounded."""
+    return _unstack((batch.float() * 255).clamp(0, 255))
 
 
 def to_bytes(batch: Tensor) -> Tensor:
     """Return float values in [0, 1] as uint8, clipped and rounded to nearest, not truncated."""
     return (batch.float() * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _unstack(batch: Tensor) -> list[np.ndarray]:
+    pixels = batch.permute(0, 2, 3, 1).cpu().numpy()
+    return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 @torch.inference_mode()

@@ -5,6 +5,7 @@ after the other, each image row by row; and `sizes`, int64 (N, 2): height and wi
 what was compressed, with which codec. It is read through the page cache, so training needs no memory for it.
 """
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import files
+from benchmarks import files, plugins
 
+QUALITIES = {"qp": [22, 27, 32, 37, 42], "qf": [50, 40, 30, 20, 10]}  # the paper's, from best to worst
 ALIGNMENT = 8  # crops start on the codecs' block grid, as the images themselves do
 
 
@@ -59,9 +61,7 @@ class Pairs:
 
         device = self.pixels.device
         offset, width = self.offsets[image], self.sizes[image, 1]
-        offset, width, corner, quality, flip = (
-            tensor.to(device) for tensor in (offset, width, corner, quality, flip)
-        )
+        offset, width, corner, quality, flip = (tensor.to(device) for tensor in (offset, width, corner, quality, flip))
         steps = torch.arange(patch, device=device)
         rows, columns = (
             corner[:, axis, None] + torch.where(flip[:, axis, None], steps.flip(0), steps) for axis in (0, 1)
@@ -81,34 +81,48 @@ def build(folder: Path, compressor_name: str, qualities: list[int], colour: str,
     from safetensors.torch import save_file
     from tqdm import tqdm
 
-    from benchmarks import datasets
-    from benchmarks import plugins
+    from benchmarks import datasets, images
 
     compressor = plugins.find("compressors", compressor_name)
-    sources = datasets.list_images(folder)
+    sources = datasets.sources(folder)
+    protocol = datasets.Protocol(colour)
 
     def layers(source: Path) -> np.ndarray:
-        original = datasets.read(source, colour)
+        original = datasets.prepare(images.read(source), protocol)
         decoded = [compressor.decode(compressor.encode(original, quality)) for quality in qualities]
         return np.stack([original, *decoded])
 
     with ThreadPoolExecutor(workers) as pool:
-        images = list(tqdm(pool.map(layers, sources), total=len(sources), desc=f"{compressor_name} pairs", disable=None))
+        progress = tqdm(pool.map(layers, sources), f"{compressor_name} pairs", len(sources), disable=None)
+        stacks = list(progress)
     description = {
         "folder": folder.name,
         "images": str(len(sources)),
         "compressor": compressor_name,
         "version": compressor.version(),
-        "settings": compressor.settings(images[0][0]),
+        "settings": compressor.settings(stacks[0][0]),
         "qualities": json.dumps(qualities),
         "colour": colour,
     }
     tensors = {
-        "pixels": torch.from_numpy(np.concatenate([flat(image) for image in images], axis=2)),
-        "sizes": torch.tensor([image.shape[1:3] for image in images]),
+        "pixels": torch.from_numpy(np.concatenate([flat(stack) for stack in stacks], axis=2)),
+        "sizes": torch.tensor([stack.shape[1:3] for stack in stacks]),
     }
     with files.replacing(path) as temporary:
         save_file(tensors, temporary, metadata=description)
+
+
+def cached(folder: Path, compressor: str, qualities: list[int], colour: str, workers: int, cache: Path) -> Pairs:
+    """Return the pairs of a folder from `cache`, building them there first if its pictures or the codec are new."""
+    from benchmarks import datasets
+
+    module = plugins.find("compressors", compressor)
+    contents = [[path.name, files.sha256(path)] for path in datasets.sources(folder)]
+    identity = json.dumps([contents, compressor, module.version(), qualities, colour])
+    path = cache / f"{folder.name}-{compressor}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+    if not path.exists():
+        build(folder, compressor, qualities, colour, workers, path)
+    return read(path)
 
 
 def flat(image: np.ndarray) -> np.ndarray:

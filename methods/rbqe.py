@@ -7,6 +7,7 @@ original computes it for every attention that reads the feature.
 """
 
 from collections.abc import Generator
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ class RBQE(nn.Module):
 
     channels = 1
     multiple = 2**STAGES
+    exit_count = STAGES
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +52,18 @@ class RBQE(nn.Module):
 
         Raises ValueError if H or W is not a multiple of 32.
         """
+        stages, active = self._stages(x), None
+        for head in self.OutConv:
+            images, top, attention = stages.send(active)
+            active = yield images + head(top.attended(attention))
+
+    def forward(self, x: Tensor, exit: int = STAGES) -> Tensor:
+        """Return the enhanced images of one exit without computing the others; shapes and errors as in `exits`."""
+        images, top, attention = next(islice(self._stages(x), exit - 1, None))
+        return images + self.OutConv[exit - 1](top.attended(attention))
+
+    def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "_Node", "ECA | None"], Tensor | None, None]:
+        """Yield the images left, the top feature and its attention for each exit's head; a mask may be sent back."""
         if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
             raise ValueError(f"RBQE needs height and width in multiples of {self.multiple}, got {tuple(x.shape)}")
         attentions = iter(self.ECA)  # the checkpoint numbers them in the order of use
@@ -62,19 +76,12 @@ class RBQE(nn.Module):
             for column in range(stage + 1):
                 depth = stage - column
                 skips = [nodes[depth, left].attended(next(attentions)) for left in range(column + 1)]
-                low = nodes[depth + 1, column]
-                low_feature = low.feature if last else low.attended(next(attentions))
-                nodes[depth, column + 1] = _Node(ups[column][depth](skips, low_feature))
-            top = nodes[0, stage + 1]
-            residual = self.OutConv[stage](top.feature if last else top.attended(next(attentions)))
-            active = yield x + residual
+                low = nodes[depth + 1, column].attended(None if last else next(attentions))
+                nodes[depth, column + 1] = _Node(ups[column][depth](skips, low))
+            active = yield x, nodes[0, stage + 1], None if last else next(attentions)
             if active is not None:
                 x = x[active]
                 nodes = {place: node.only(active) for place, node in nodes.items()}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the enhanced images of the last exit; shapes and ranges as in `exits`."""
-        return list(self.exits(x))[-1]
 
 
 class _Node:
@@ -83,7 +90,9 @@ class _Node:
     def __init__(self, feature: Tensor, mean: Tensor | None = None) -> None:
         self.feature, self._mean = feature, mean
 
-    def attended(self, attention: "ECA") -> Tensor:
+    def attended(self, attention: "ECA | None") -> Tensor:
+        if attention is None:
+            return self.feature
         if self._mean is None:
             self._mean = self.feature.mean(dim=(2, 3))
         return attention(self.feature, self._mean)
@@ -121,9 +130,7 @@ class DownConv(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers = [
-            (nn.Conv2d(WIDTH, WIDTH, 3, stride=stride, padding=1), nn.ReLU()) for stride in (1, 1, 2)
-        ]
+        layers = [(nn.Conv2d(WIDTH, WIDTH, 3, stride=stride, padding=1), nn.ReLU()) for stride in (1, 1, 2)]
         self.DownConv = nn.Sequential(*(layer for pair in layers for layer in pair))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ upsampling is 3x3, and attention weighs the input of a convolution instead of ea
 from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +54,10 @@ class PowerQERBQE(nn.Module):
             self.add_module(f"down_{stage}", _down(version))
             for column in range(stage + 1):
                 self.add_module(f"up_{stage}_{column}", Up(version, features=column + 2))
-        heads = STAGES if version.multi_exit else 1
-        self.add_module(version.heads_name, nn.ModuleList(_head(version, self.channels) for _ in range(heads)))
+        self.exit_count = STAGES if version.multi_exit else 1
+        self.add_module(
+            version.heads_name, nn.ModuleList(_head(version, self.channels) for _ in range(self.exit_count))
+        )
 
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
         """Yield the enhanced images of exit 1 to 5 (or of the only one), computing for each only what is new.
@@ -62,7 +65,19 @@ class PowerQERBQE(nn.Module):
         `x` is float (N, 3, H, W) in [0, 1], of any size; so is each result, unclipped. Sending a boolean mask (N,)
         back, instead of asking for the next exit, drops the images where it is False from all later exits.
         """
-        heads = self.get_submodule(self.version.heads_name)
+        stages, active = self._stages(x), None
+        for head in self.get_submodule(self.version.heads_name):
+            images, feature = stages.send(active)
+            active = yield images + head(feature)
+
+    def forward(self, x: Tensor, exit: int | None = None) -> Tensor:
+        """Return the enhanced images of one exit (none named: the last) without computing the others."""
+        exit = exit or self.exit_count
+        images, feature = next(islice(self._stages(x), exit - 1, None))
+        return images + self.get_submodule(self.version.heads_name)[exit - 1](feature)
+
+    def _stages(self, x: Tensor) -> Generator[tuple[Tensor, Tensor], Tensor | None, None]:
+        """Yield for each exit the images that are left and the feature that its head reads; a mask may be sent back."""
         features = {(0, 0): self.get_submodule(self.version.input_name)(x)}
 
         for stage in range(STAGES):
@@ -72,17 +87,12 @@ class PowerQERBQE(nn.Module):
                 skips = [features[depth, left] for left in range(column + 1)]
                 up = self.get_submodule(f"up_{stage}_{column}")
                 features[depth, column + 1] = up(skips, features[depth + 1, column])
-            head = stage - (STAGES - len(heads))  # a single head is that of the last stage
-            if head < 0:
-                continue
-            active = yield x + heads[head](features[0, stage + 1])
+            if stage < STAGES - self.exit_count:
+                continue  # a single exit is that of the last stage
+            active = yield x, features[0, stage + 1]
             if active is not None:
                 x = x[active]
                 features = {place: feature[active] for place, feature in features.items()}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the enhanced images of the last exit; shapes and ranges as in `exits`."""
-        return list(self.exits(x))[-1]
 
 
 class ECA(rbqe.ECA):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import files, provenance
-from methods import network
+from methods import checkpoints, network
 from methods.pairs import Pairs
 
 # RBQE, ECCV 2020, section 3.5: rows are qualities from best to worst, columns exits 1..5.
@@ -58,10 +58,11 @@ def train(
     settings: Settings,
     output: Path,
     device: str,
+    initial: Path | None = None,
 ) -> dict:
     """Train `model` and write its averaged weights to `output` (safetensors), with a log and checkpoints beside it.
 
-    `<output>.csv` gets the validation gains on a few images as it goes, and `<output>.checkpoint` the state from which
+    It starts from the weights `initial`, or without them from `start`. `<output>.csv` gets the validation gains on a few images as it goes, and `<output>.checkpoint` the state from which
     a later call with the same settings goes on. Returns the record of the run that is also written into the weights
     file: settings, data, commit, device, seconds, and the gains (dB per quality and exit) on all validation images.
 
@@ -73,7 +74,10 @@ def train(
     torch.manual_seed(settings.seed)
     checkpoint, log = (output.with_name(output.name + ending) for ending in (".checkpoint", ".csv"))
     pairs, model = pairs.to(device), model.to(device, memory_format=torch.channels_last).train()
-    start(model, pairs.batch(settings.batch, settings.patch, settings.seed)[1])
+    if initial is None:
+        start(model, pairs.batch(settings.batch, settings.patch, settings.seed)[1])
+    else:
+        checkpoints.load_into(model, initial)
     average = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema)
     )
@@ -101,6 +105,7 @@ def train(
         "method": type(model).__name__,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "settings": asdict(settings),
+        "initial": {"file": initial.name, "sha256": files.sha256(initial)} if initial else None,
         "training_images": pairs.description,
         "validation_images": validation.description,
         "commit": provenance.commit(),
@@ -116,7 +121,9 @@ def train(
     return record
 
 
-def update(model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], optimizer: torch.optim.Optimizer, clip: float) -> Tensor:
+def update(
+    model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], optimizer: torch.optim.Optimizer, clip: float
+) -> Tensor:
     """Make one optimizer step on (original, decoded, quality index) and return the loss."""
     original, decoded, quality = batch
     with torch.autocast(original.device.type, torch.bfloat16):
@@ -184,7 +191,7 @@ def start(model: nn.Module, x: Tensor) -> None:
 
 
 def gains(model: nn.Module, validation: Pairs, count: int, device: str) -> dict[str, list[float]]:
-    """Return the mean PSNR gain in dB (unrounded output, clipped) per quality, one number per exit, over `count` images."""
+    """Return per quality the mean PSNR gain in dB (unrounded output) over `count` images, one number per exit."""
     model = copy.deepcopy(model).eval()
     table = {}
     for layer, quality in enumerate(validation.qualities, start=1):

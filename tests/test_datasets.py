@@ -22,9 +22,9 @@ def picture(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a gray and two colour pictures."""
-    images.write(tmp_path / "pictures" / "01.png", picture(seed=1)[..., 0])
+    images.write(tmp_path / "pictures" / "01.png", picture(seed=1))
     Image.fromarray(picture(seed=2)).save(tmp_path / "pictures" / "leaf, green.TIFF")
-    Image.fromarray(picture(seed=3)).save(tmp_path / "pictures" / "boat.bmp")
+    Image.fromarray(picture(seed=3)[..., 0]).save(tmp_path / "pictures" / "boat.bmp")
     return tmp_path / "pictures"
 
 
@@ -105,6 +105,7 @@ def test_scaling_comes_before_the_crop_and_leaves_odd_rests_out():
     steps = (np.arange(83) // 4 * 10).clip(0, 255).astype(np.uint8)[None].repeat(65, axis=0)
     scaled = datasets.prepare(steps, Protocol("luma", scale=2))
     assert scaled.shape == (32, 41)
+    assert np.array_equal(scaled, datasets.prepare(steps[:64, :82], Protocol("luma", scale=2)))
     # 8 for the ringing of bicubic at a step of 10
     assert np.abs(scaled[16].astype(int) - (np.arange(41) // 2 * 10).clip(0, 255)).max() <= 8
     assert np.array_equal(datasets.prepare(steps, Protocol("luma", crop=16, scale=2)), scaled[8:24, 12:28])

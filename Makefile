@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine: `make results/table2.csv` and `make test`.
+# CONFIG passes settings on: make results/table1.csv CONFIG="only=rbqe"
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: setup test lint report clean FORCE
+.DEFAULT_GOAL := results/table2.csv
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "QEBench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --compile --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+results/%: $(INSTALLED) FORCE
+	$(RUN) snakemake --cores all $@ $(if $(CONFIG),--config $(CONFIG))
+
+report: $(INSTALLED)
+	$(RUN) snakemake --cores all $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --report results/report.html $(if $(CONFIG),--config $(CONFIG))
+
+test: $(INSTALLED)
+	$(RUN) python -m pytest
+
+lint: $(INSTALLED)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) snakemake --lint
+
+clean:
+	rm -rf results/[!R]* logs .snakemake

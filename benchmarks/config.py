@@ -1,0 +1,98 @@
+"""Check the workflow's configuration when it is read, in sentences, and answer what the rules ask of it."""
+
+import difflib
+from pathlib import Path
+
+from benchmarks import datasets, plugins
+
+SCHEMA = plugins.ROOT / "workflow/schemas/config.schema.yaml"
+
+
+def check(config: dict) -> None:
+    """Raise ValueError in one sentence for the first thing in `config` that cannot work.
+
+    That is a key or value outside the schema, a name without a plug-in, a quality outside its codec's range, missing
+    weights, or a data set without pictures.
+    """
+    _check_schema(config)
+    if config["dataset"] not in ["demo", *config["folders"]]:
+        raise ValueError(f"dataset is {config['dataset']!r}: choose demo or a name under folders")
+    datasets.sources(source(config))
+    for name, settings in config["compressors"].items():
+        plugins.check("compressors", name)
+        module = plugins.find("compressors", name)
+        for quality in settings["qualities"]:
+            if quality not in module.QUALITIES:
+                span = f"{module.QUALITIES[0]}..{module.QUALITIES[-1]}"
+                raise ValueError(f"compressors: {name} takes {module.QUALITY} {span}, not {quality}")
+    for kind in ("metrics", "tables", "figures"):
+        for name in config[kind]:
+            plugins.check(f"benchmarks/{kind}", name)
+    for name in methods(config):
+        plugins.check("methods", name)
+        for compressor in config["compressors"]:
+            for path in weights(config, name, compressor):
+                if not Path(path).is_file():
+                    raise ValueError(
+                        f"methods: {name} for {compressor} needs {path}, which is missing: methods/weights/README.md "
+                        "says where weights come from and how to train them"
+                    )
+
+
+def methods(config: dict) -> list[str]:
+    """Return the methods to run in the config's order: those of `only`, or all; `decoded`, the zero, always.
+
+    Raises ValueError for a name in `only` that is not under `methods`.
+    """
+    only = [config["only"]] if isinstance(config["only"], str) else config["only"]
+    for name in only:
+        if name not in config["methods"]:
+            raise ValueError(f"only names {name!r}, which is not under methods: {', '.join(config['methods'])}")
+    chosen = [name for name in config["methods"] if name in only or not only]
+    return ["decoded", *(name for name in chosen if name != "decoded")]
+
+
+def weights(config: dict, method: str, compressor: str) -> list[str]:
+    """Return the weights file of a method for a compressor, as a list of none or one."""
+    pattern = (config["methods"].get(method) or {}).get("weights")
+    try:
+        return [pattern.format(compressor=compressor, colour=config["protocol"]["colour"])] if pattern else []
+    except (KeyError, IndexError, ValueError):
+        raise ValueError(f"methods: {method}: weights {pattern!r} takes {{compressor}} and {{colour}}") from None
+
+
+def source(config: dict) -> Path | None:
+    """Return the folder of the chosen data set, None for the demo."""
+    return None if config["dataset"] == "demo" else Path(config["folders"][config["dataset"]])
+
+
+def describe(config: dict) -> str:
+    """Return the protocol in words, for the notes under tables."""
+    protocol = config["protocol"]
+    colour = {"luma": "BT.601 limited-range luma", "rgb": "RGB"}[protocol["colour"]]
+    crop = f"centre crops of at most {protocol['crop']}x{protocol['crop']}" if protocol["crop"] else "whole pictures"
+    return colour + (f", scaled down by {protocol['scale']}" if protocol["scale"] > 1 else "") + f", {crop}"
+
+
+def gpus(config: dict) -> int:
+    """Return how many GPUs a job takes: 1 if the config wants one, or leaves it open and there is an NVIDIA driver."""
+    driver = Path("/proc/driver/nvidia/version").exists()
+    return int(config["device"].startswith("cuda") or (config["device"] == "auto" and driver))
+
+
+def _check_schema(config: dict) -> None:
+    import yaml
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
+    error = min(validator.iter_errors(config), key=lambda error: [str(part) for part in error.path], default=None)
+    if error is None:
+        return
+    place = ".".join(str(part) for part in error.path) or "the top level"
+    if error.validator != "additionalProperties":
+        raise ValueError(f"{place}: {error.message}")
+    known = list(error.schema["properties"])
+    unknown = next(key for key in error.instance if key not in known)
+    guesses = difflib.get_close_matches(unknown, known, 1)
+    advice = f"did you mean {guesses[0]!r}?" if guesses else f"it has {', '.join(known)}"
+    raise ValueError(f"{unknown!r} is no key of {place}: {advice}")

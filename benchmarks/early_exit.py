@@ -1,0 +1,31 @@
+"""Early exit as a query: which exit an image takes at a threshold, from the measured scores of all exits.
+
+An image takes the first exit whose IQAM score reaches the threshold, else the last (RBQE, ECCV 2020, section 3.4). The
+last exit is never scored when stopping for real, so its own score does not matter.
+"""
+
+import pandas as pd
+
+KEYS = ["dataset", "image", "compressor", "quality", "method"]
+
+
+def chosen(rows: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:
+    """Return the exit that each image takes: the columns KEYS and `exit`, for methods of several exits only.
+
+    `rows` are measurements; `thresholds` gives the threshold of each compressor.
+    """
+    scores = rows[rows["metric"] == "iqam"]
+    last = scores.groupby(KEYS, sort=False)["exit"].transform("max")
+    reached = scores["value"] >= scores["compressor"].map(thresholds)
+    candidates = scores[(last > 1) & (reached | (scores["exit"] == last))]
+    return candidates.groupby(KEYS, sort=False, as_index=False)["exit"].min()
+
+
+def taken(rows: pd.DataFrame, exits: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the exit that each image takes, `exits` being the result of `chosen`."""
+    return rows.merge(exits, on=[*KEYS, "exit"])
+
+
+def last(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each method's last exit."""
+    return rows[rows["exit"] == rows.groupby("method")["exit"].transform("max")]

@@ -1,0 +1,62 @@
+"""The tidy measurements: one row per number, the one truth behind every table and figure.
+
+Columns: dataset, image, compressor, quality, method, exit, metric, value. bpp and the IQAM score are metrics like PSNR.
+Exits count from 1; single-exit methods have exit 1. Where the numbers come from (data, codec, weights, commit, library
+versions, device) rides in the parquet file's own metadata, one record per compressor, quality and method.
+"""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import files
+
+COLUMNS = ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
+PROVENANCE = b"qebench"
+
+
+def write(rows: pd.DataFrame, provenance: list[dict], path: Path) -> None:
+    """Write measurements and their provenance records to a parquet file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.Table.from_pandas(rows[COLUMNS], preserve_index=False)
+    table = table.replace_schema_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
+    with files.replacing(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def read(path: Path) -> tuple[pd.DataFrame, list[dict]]:
+    """Return the measurements of a parquet file and their provenance records.
+
+    Raises ValueError if the file is damaged or is no file of measurements.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+        provenance = json.loads(table.schema.metadata[PROVENANCE])
+    except (pyarrow.ArrowInvalid, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no measurements ({error}): delete it and run again") from None
+    return table.to_pandas(), provenance
+
+
+def merge(paths: list[Path], output: Path) -> None:
+    """Write the rows and provenance of several files of measurements to one, in the order given."""
+    parts = [read(path) for path in paths]
+    rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
+    write(rows, [record for _, records in parts for record in records], output)
+
+
+def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return each image's gain in a metric over the decoded image, for all methods but `decoded`.
+
+    The result has the columns of the measurements, with the gain as `value`.
+    """
+    rows = rows[rows["metric"] == metric]
+    keys = ["dataset", "image", "compressor", "quality"]
+    decoded = rows.loc[rows["method"] == "decoded", [*keys, "value"]].rename(columns={"value": "zero"})
+    enhanced = rows[rows["method"] != "decoded"].merge(decoded, on=keys, validate="many_to_one")
+    return enhanced.assign(value=enhanced["value"] - enhanced["zero"])[COLUMNS]

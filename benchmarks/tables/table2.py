@@ -1,0 +1,79 @@
+"""Table 2: what every method costs and gains; multi-exit methods once without and once with early exit."""
+
+import pandas as pd
+
+from benchmarks import early_exit, measurements
+from benchmarks.tables import Results
+
+
+def tabulate(results: Results) -> pd.DataFrame:
+    """Return one row per method and way of exiting: cost, then gains per compressor, then shares of images per exit.
+
+    gmacs (exact) and gmacs_paper are per image of 512x512, latency_ms the median for one such image; with early exit
+    each is the mean over all images, weighted by the exits they take, the heads and scores on the way included (except
+    in gmacs_paper, which counts each exit alone as the paper does). Gains are means over images and qualities.
+    """
+    compressors = list(results.measurements["compressor"].unique())
+    exits = early_exit.chosen(results.measurements, results.thresholds)
+    rows = []
+    for method in results.methods:
+        for stops in [False, True] if (exits["method"] == method).any() else [False]:
+            taken = exits[exits["method"] == method] if stops else None
+            row = {"method": method, "early_exit": "yes" if stops else "no"} | _cost(results, method, taken)
+            for metric, column, decimals in (("psnr_unrounded", "delta_psnr", 3), ("ssim", "delta_ssim", 4)):
+                means = _gains(results, method, metric, taken)
+                row |= {f"{column}_{name}": round(means.get(name, 0.0), decimals) for name in compressors}
+            if stops:
+                row |= _shares(taken)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str, object]:
+    """Return the cost columns: of the last exit, or averaged over the exits `taken`."""
+    complexity = results.complexity[results.complexity["method"] == method].set_index("exit")
+    latency = results.latency[results.latency["method"] == method]
+    latency = latency[latency["early_exit"] == (taken is not None)].set_index("exit")
+    if taken is None:
+        last = complexity.index.max()
+        gmacs, paper, milliseconds = (
+            frame.loc[last, column]
+            for frame, column in ((complexity, "gmacs"), (complexity, "gmacs_paper"), (latency, "median_ms"))
+        )
+    else:
+        gmacs, paper, milliseconds = (
+            taken["exit"].map(frame[column]).mean()
+            for frame, column in ((complexity, "gmacs_so_far"), (complexity, "gmacs_paper"), (latency, "median_ms"))
+        )
+    cost = {"params": complexity["params"].iat[0], "gmacs": round(gmacs, 2), "gmacs_paper": round(paper, 1)}
+    return cost | {"latency_ms": round(milliseconds, 1), "device": _device(latency)}
+
+
+def _device(latency: pd.DataFrame) -> str:
+    return f"{latency['device'].iat[0]}, {latency['threads'].iat[0]} threads"
+
+
+def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:
+    gains = measurements.gains(results.measurements, metric)
+    gains = gains[gains["method"] == method]
+    gains = early_exit.last(gains) if taken is None else early_exit.taken(gains, taken)
+    return gains.groupby("compressor")["value"].mean()
+
+
+def _shares(taken: pd.DataFrame) -> dict[str, str]:
+    """Return per compressor the percentages of images that leave at exit 1, 2, ..., as "40/25/15/10/10"."""
+    shares = taken.groupby("compressor", sort=False)["exit"].value_counts(normalize=True).unstack(fill_value=0.0)
+    return {
+        f"exit_shares_{name}": "/".join(f"{100 * row.get(exit, 0.0):.0f}" for exit in range(1, 6))
+        for name, row in shares.iterrows()
+    }
+
+
+def note(results: Results) -> str:
+    """Return what a reader must know to compare: data, units, protocol."""
+    thresholds = ", ".join(f"{name} {value}" for name, value in results.thresholds.items())
+    return (
+        f"Gains: PSNR in dB (unrounded output) and SSIM (8-bit picture), mean over n = {results.image_count} images of "
+        f"{results.datasets} and all qualities; {results.protocol}. GMACs and latency: one 512x512 image, float32. "
+        f"Early exit at the IQAM thresholds {thresholds}; exit shares in per cent for exit 1/2/3/4/5."
+    )

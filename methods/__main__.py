@@ -1,0 +1,97 @@
+"""python -m methods train rbqe --compressor jpeg --data photos/ --validation other_photos/ -o rbqe.safetensors
+
+List the methods, or train one.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from benchmarks import allocator, plugins
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command of the methods; see `python -m methods --help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="the methods, their parameters and the weights that ship with them")
+
+    train = commands.add_parser("train", help="train a method, blind over the qualities of one compressor")
+    train.add_argument("method")
+    train.add_argument("--compressor", required=True)
+    train.add_argument("--qualities", type=int, nargs="+", help="from best to worst (default: 50..10 or 22..42)")
+    train.add_argument("--data", type=Path, required=True, help="folder of pictures to train on")
+    train.add_argument("--validation", type=Path, required=True, help="folder of other pictures")
+    train.add_argument("--colour", choices=["luma", "rgb"], default="luma")
+    train.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
+    train.add_argument("--steps", type=int, default=20_000)
+    train.add_argument("--batch", type=int, default=16, help="crops per step")
+    train.add_argument("--patch", type=int, default=64, help="side of a crop, a multiple of 32")
+    train.add_argument("--learning-rate", type=float, default=1e-3)
+    train.add_argument("--initial", type=Path, help="weights to start from, e.g. those for another compressor")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    train.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    train.add_argument("-o", "--output", type=Path, required=True, help="weights, .safetensors")
+
+    card = commands.add_parser("card", help="print the history that a weights file of ours carries")
+    card.add_argument("weights", type=Path, nargs="+")
+
+    options = parser.parse_args(arguments)
+    try:
+        globals()[f"_{options.command}"](options)
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _list(options: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    rows = []
+    for name in plugins.names("methods"):
+        model = plugins.find("methods", name).load(None, "cpu")
+        shipped = sorted(path.name for path in (plugins.ROOT / "methods/weights").glob(f"{name}-*.safetensors"))
+        exits = getattr(model, "exit_count", 1)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        rows.append([name, f"{count:,}", exits, ", ".join(shipped) or "none", plugins.summary("methods", name)])
+    print(tabulate(rows, ["name", "parameters", "exits", "weights in methods/weights/", "what"], "simple"))
+
+
+def _train(options: argparse.Namespace) -> None:
+    import torch
+
+    from methods import network, training
+
+    plugins.check("methods", options.method)
+    if options.output.suffix != ".safetensors":
+        raise ValueError(f"{options.output}: weights are written as .safetensors, so the name must end so")
+    device = network.choose_device(options.device, options.threads)
+    settings = training.Settings(options.steps, options.batch, options.patch, options.learning_rate, seed=options.seed)
+    training_pairs, validation_pairs = (_pairs(options, folder) for folder in (options.data, options.validation))
+    torch.manual_seed(options.seed)
+    model = plugins.find("methods", options.method).load(None, "cpu")
+    training.train(model, training_pairs, validation_pairs, settings, options.output, device, options.initial)
+    _card(argparse.Namespace(weights=[options.output]))
+
+
+def _pairs(options: argparse.Namespace, folder: Path):
+    """Return the pairs of a folder, compressed now or, if its pictures are the same, at an earlier call."""
+    from methods import pairs
+
+    module = plugins.find("compressors", options.compressor)
+    qualities = options.qualities or pairs.QUALITIES[module.QUALITY]
+    return pairs.cached(folder, options.compressor, qualities, options.colour, options.threads, options.pairs)
+
+
+def _card(options: argparse.Namespace) -> None:
+    from methods import cards
+
+    print("\n\n".join(cards.card(path) for path in options.weights))
+
+
+if __name__ == "__main__":
+    allocator.settle()
+    main()

@@ -1,0 +1,38 @@
+"""Early exit for real: stop a multi-exit network as soon as an image is good enough.
+
+After each exit but the last, the image is scored by IQAM; the images that reach the threshold leave the batch, and the
+network goes on with the rest (RBQE, ECCV 2020, Fig. 2).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from methods import iqam, network
+
+
+@torch.inference_mode()
+def enhance(model: nn.Module, x: Tensor, block_size: int, threshold: float) -> tuple[Tensor, Tensor]:
+    """Return the enhanced images and the exit (N,) that each took, counted from 1.
+
+    `x` and the enhanced images are float (N, C, H, W) in [0, 1], the latter unclipped. `model` has
+    several exits.
+    """
+    height, width = x.shape[2:]
+    enhanced, exits = torch.empty_like(x), torch.zeros(len(x), dtype=torch.long, device=x.device)
+    active = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    stages = model.exits(network.pad(x, getattr(model, "multiple", 1)))
+    go_on = None  # a generator starts without a mask
+    for number in range(1, model.exit_count + 1):
+        images = stages.send(go_on)[..., :height, :width]
+        enhanced[active], exits[active] = images, number
+        if number < model.exit_count:
+            go_on = score(images, block_size) < threshold
+            active[active.clone()] = go_on
+            if not go_on.any():
+                break
+    return enhanced, exits
+
+
+def score(images: Tensor, block_size: int) -> Tensor:
+    """Return the IQAM score (N,) of the 8-bit picture of enhanced images (N, C, H, W): of luma, or of R in RGB."""
+    return iqam.score(network.to_bytes(images[:, :1]).float(), block_size)

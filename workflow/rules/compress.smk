@@ -1,0 +1,35 @@
+rule prepare:
+    """Pictures to the originals of the protocol; the manifest's checksums decide what is done again."""
+    input:
+        lambda wildcards: checked.datasets.sources(checked.source(config)),
+    output:
+        manifest="results/originals/{dataset}.csv",
+    log:
+        "logs/prepare/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        source=str(checked.source(config) or "demo"),
+        colour=PROTOCOL["colour"],
+        crop=f"--crop {PROTOCOL['crop']}" if PROTOCOL["crop"] else "",
+        scale=PROTOCOL["scale"],
+    shell:
+        "python -m benchmarks prepare {params.source:q} -o {output.manifest}"
+        " --colour {params.colour} {params.crop} --scale {params.scale} 2> {log}"
+
+
+rule compress:
+    """A data set at one quality: bitstreams, what they decode to, bits and versions."""
+    input:
+        code="compressors/{compressor}.py",
+        manifest="results/originals/{dataset}.csv",
+    output:
+        table="results/decoded/{dataset}/{compressor}/{quality}.csv",
+    log:
+        "logs/compress/{dataset}/{compressor}/{quality}.log",
+    conda:
+        "../../environment.yml"
+    threads: 2
+    shell:
+        "python -m compressors folder {wildcards.compressor} {input.manifest}"
+        " -q {wildcards.quality} -o {output.table} --workers {threads} 2> {log}"

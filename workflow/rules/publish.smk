@@ -1,0 +1,57 @@
+THRESHOLDS = " ".join(f"{name}={COMPRESSORS[name]['threshold']}" for name in COMPRESSORS)
+
+
+rule table:
+    """One table as CSV, Markdown and LaTeX."""
+    input:
+        code="benchmarks/tables/{table}.py",
+        methods=expand("methods/{method}.py", method=METHODS),
+        published="benchmarks/published/eccv2020.csv",
+        measurements="results/measurements.parquet",
+        complexity=expand("results/complexity/{method}.csv", method=METHODS),
+        latency=expand("results/latency/{method}.csv", method=METHODS),
+    output:
+        csv=report("results/{table}.csv", caption="../report/table.rst", category="Tables"),
+        md="results/{table}.md",
+        tex="results/{table}.tex",
+    log:
+        "logs/{table}.log",
+    wildcard_constraints:
+        table="|".join(config["tables"]),
+    conda:
+        "../../environment.yml"
+    params:
+        thresholds=THRESHOLDS,
+        methods=" ".join(METHODS),
+        protocol=checked.describe(config),
+    shell:
+        "python -m benchmarks table {wildcards.table} --measurements {input.measurements}"
+        " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
+        " --methods {params.methods} --protocol {params.protocol:q} -o {output.csv} 2> {log}"
+
+
+rule figure:
+    """One figure as PDF and PNG."""
+    input:
+        code="benchmarks/figures/{figure}.py",
+        methods=expand("methods/{method}.py", method=METHODS),
+        measurements="results/measurements.parquet",
+        complexity=expand("results/complexity/{method}.csv", method=METHODS),
+        latency=expand("results/latency/{method}.csv", method=METHODS),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+    log:
+        "logs/figures/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(config["figures"]) or "none",
+    conda:
+        "../../environment.yml"
+    params:
+        thresholds=THRESHOLDS,
+        methods=" ".join(METHODS),
+        protocol=checked.describe(config),
+    shell:
+        "python -m benchmarks figure {wildcards.figure} --measurements {input.measurements}"
+        " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
+        " --methods {params.methods} --protocol {params.protocol:q} -o {output.pdf} 2> {log}"
