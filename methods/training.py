@@ -62,7 +62,7 @@ def train(
 ) -> dict:
     """Train `model` and write its averaged weights to `output` (safetensors), with a log and checkpoints beside it.
 
-    It starts from the weights `initial`, or without them from `start`. `<output>.csv` gets the validation gains on a few
+    It starts from the weights `initial`, or without them from `start`. `<output>.csv` gets the validation gains on some
     images as it goes, and `<output>.checkpoint` the state from which a later call with the same settings goes on.
     Returns the record of the run that is also written into the weights file: settings, data, commit, device, seconds,
     and the gains (dB per quality and exit) on all validation images.
