@@ -39,6 +39,13 @@ def check(config: dict) -> None:
                     )
 
 
+def default() -> dict:
+    """Return the configuration in workflow/config/default.yaml."""
+    import yaml
+
+    return yaml.safe_load((plugins.ROOT / "workflow/config/default.yaml").read_text())
+
+
 def methods(config: dict) -> list[str]:
     """Return the methods to run in the config's order: those of `only`, or all; `decoded`, the zero, always.
 

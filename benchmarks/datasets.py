@@ -26,7 +26,7 @@ from benchmarks import colour, files, images
 # Left out: coins with 304 %, grass with 766 %.
 DEMO = ("astronaut", "brick", "camera", "chelsea", "coffee", "gravel", "motorcycle_left", "motorcycle_right")
 
-SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".webp", ".avif", ".heic")
 COLUMNS = ("image", "source", "sha256_source", "sha256", "height", "width")
 
 

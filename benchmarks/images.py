@@ -7,6 +7,7 @@ are stored: gamma and the colour profiles of gray and RGB files are left alone, 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
 from benchmarks import files
 
-FORMATS = ("PNG", "TIFF", "BMP", "JPEG", "WEBP")
+FORMATS = ["PNG", "TIFF", "BMP", "JPEG", "WEBP", "AVIF"]
+if find_spec("pillow_heif"):  # an extra of ours: it carries libheif
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    FORMATS.append("HEIF")
 SMALLEST = 16  # pixels a side: SSIM's window takes 11, IQAM two blocks of 8
 LARGEST = 2 * Image.MAX_IMAGE_PIXELS  # 179 million pixels (512 MiB as RGB): Pillow itself stops there
 
@@ -27,7 +33,7 @@ _CHANNELS = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}  # FFmpeg's names 
 
 
 def read(path: Path) -> np.ndarray:
-    """Return a PNG, TIFF, BMP, JPEG or WebP file as uint8, (H, W) if the file is gray and (H, W, 3) RGB if not.
+    """Return a PNG, TIFF, BMP, JPEG, WebP, AVIF or (with pillow-heif) HEIF file as uint8: (H, W) if gray, else RGB.
 
     The content decides, not the suffix. Pictures are turned upright as their EXIF orientation says; 16-bit samples are
     scaled to 8 bits and rounded to nearest; palettes become RGB; CMYK goes to sRGB through the profile in the file.
@@ -36,10 +42,14 @@ def read(path: Path) -> np.ndarray:
     transparent, of samples that do not fit 8 bits (float, 32 bits, CIELAB), under 16x16 or over 179 megapixels.
     """
     encoded = Path(path).read_bytes()
-    try:
+    with _named(path):
         return _pixels(encoded)
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from error
+
+
+def container(path: Path) -> str:
+    """Return Pillow's name of a file's format, such as "JPEG" or "HEIF", from its content; errors as in `read`."""
+    with _named(path), _decoding():
+        return Image.open(path, formats=FORMATS).format
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -82,14 +92,24 @@ def _pixels(encoded: bytes) -> np.ndarray:
 
 
 @contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
+
+
+@contextmanager
 def _decoding() -> Iterator[None]:
     try:
         yield
     except Image.DecompressionBombError as error:
         raise ValueError(f"has over {LARGEST / 1e6:.0f} megapixels: crop or scale it down first") from error
+    except FileNotFoundError:
+        raise
     except Exception as error:  # decoders raise a dozen kinds for damaged files
         raise ValueError(
-            "is no PNG, TIFF, BMP, JPEG or WebP picture that can be read, but damaged, of another format or of an"
+            "is no PNG, TIFF, BMP, JPEG, WebP or AVIF picture that can be read, but damaged, of another format or of an"
             " unusual kind: get it again, or export it as an 8- or 16-bit PNG"
         ) from error
 

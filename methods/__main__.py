@@ -1,6 +1,6 @@
-"""python -m methods train rbqe --compressor jpeg --data photos/ --validation other_photos/ -o rbqe.safetensors
+"""python -m methods enhance photo.jpg -o enhanced.png
 
-List the methods, or train one.
+List the methods, enhance pictures, or train a method.
 """
 
 import argparse
@@ -19,6 +19,16 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the methods, their parameters and the weights that ship with them")
 
+    enhance = commands.add_parser("enhance", help="your own pictures")
+    enhance.add_argument("inputs", type=Path, nargs="+", help="pictures, or folders of them")
+    enhance.add_argument("-o", "--output", type=Path, required=True, help="a folder, or NAME.png for one picture")
+    enhance.add_argument("--method", default="rbqe")
+    enhance.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
+    enhance.add_argument("--weights", type=Path, help="your own (default: those that ship)")
+    enhance.add_argument("--threshold", type=float, help="of early exit (default: the compressor's)")
+    enhance.add_argument("--exit", type=int, help="always take this exit")
+    _add_device(enhance)
+
     train = commands.add_parser("train", help="train a method, blind over the qualities of one compressor")
     train.add_argument("method")
     train.add_argument("--compressor", required=True)
@@ -33,8 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--learning-rate", type=float, default=1e-3)
     train.add_argument("--initial", type=Path, help="weights to start from, e.g. those for another compressor")
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
-    train.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    _add_device(train)
     train.add_argument("-o", "--output", type=Path, required=True, help="weights, .safetensors")
 
     card = commands.add_parser("card", help="print the history that a weights file of ours carries")
@@ -45,6 +54,11 @@ def main(arguments: list[str] | None = None) -> None:
         globals()[f"_{options.command}"](options)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -58,6 +72,67 @@ def _list(options: argparse.Namespace) -> None:
         count = sum(parameter.numel() for parameter in model.parameters())
         rows.append([name, f"{count:,}", exits, ", ".join(shipped) or "none", plugins.summary("methods", name)])
     print(tabulate(rows, ["name", "parameters", "exits", "weights in methods/weights/", "what"], "simple"))
+
+
+def _enhance(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from benchmarks import datasets, images
+    from methods import enhance, network
+
+    nested = [datasets.sources(path) if path.is_dir() else [path] for path in options.inputs]
+    sources = [path for paths in nested for path in paths]
+    outputs = _outputs(sources, options.output)
+    device = network.choose_device(options.device, options.threads)
+    models: dict[str, tuple] = {}
+    for source, output in tqdm(list(zip(sources, outputs, strict=True)), unit="picture", disable=None):
+        compressor = options.compressor or _compressor(source, images.container(source))
+        if compressor not in models:
+            models[compressor] = _model(options, compressor, device)
+        model, settings = models[compressor]
+        threshold = settings["threshold"] if options.threshold is None else options.threshold
+        result = enhance.enhance(
+            model, images.read(source), settings["iqam_block_size"], threshold, options.exit, device
+        )
+        images.write(output, result.picture)
+        scores = ", ".join(f"{score:.3f}" for score in result.scores)
+        tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
+
+
+def _compressor(source: Path, container: str) -> str:
+    """Return the compressor whose weights suit a picture file of this format."""
+    try:
+        return {"JPEG": "jpeg", "HEIF": "hevc"}[container]
+    except KeyError:
+        raise ValueError(f"{source} is {container}, which does not tell what compressed it: add --compressor") from None
+
+
+def _outputs(sources: list[Path], output: Path) -> list[Path]:
+    """Return a PNG path per source; raise ValueError if two would be one."""
+    if output.suffix.lower() == ".png":
+        if len(sources) > 1:
+            raise ValueError(f"{output} is one file, but there are {len(sources)} pictures: name a folder")
+        return [output]
+    outputs = [output / f"{source.stem}.png" for source in sources]
+    for source, path in zip(sources, outputs, strict=True):
+        if outputs.count(path) > 1:
+            raise ValueError(f"two pictures would be written as {path}: rename {source}")
+        if path.resolve() == source.resolve():
+            raise ValueError(f"{path} is the picture itself: name another folder")
+    return outputs
+
+
+def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
+    """Return the network for a compressor, and the compressor's settings in the default configuration."""
+    from benchmarks import config
+
+    default = config.default()
+    if compressor not in default["compressors"]:
+        raise ValueError(f"compressor {compressor!r}: weights ship for {', '.join(default['compressors'])}")
+    plugins.check("methods", options.method)
+    shipped = config.weights(default, options.method, compressor)
+    weights = options.weights or (plugins.ROOT / shipped[0] if shipped else None)
+    return plugins.find("methods", options.method).load(weights, device), default["compressors"][compressor]
 
 
 def _train(options: argparse.Namespace) -> None:

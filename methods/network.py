@@ -72,25 +72,38 @@ def _unstack(batch: Tensor) -> list[np.ndarray]:
     return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
-@torch.inference_mode()
 def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:
     """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped."""
+    return list(stages(model, x))
+
+
+@torch.inference_mode()
+def stages(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
+    """Yield what `enhance` returns exit by exit, each computed when it is asked for.
+
+    Images over TILE in height or width are enhanced by tiles, all exits of a tile at once.
+
+    Raises ValueError if the images have other channels than the network takes and it does not take one.
+    """
     count, channels, height, width = x.shape
     if channels != getattr(model, "channels", channels):
         if model.channels != 1:
             raise ValueError(f"{type(model).__name__} takes {model.channels} channels, the images have {channels}")
-        apart = enhance(model, x.reshape(count * channels, 1, height, width))
-        return [enhanced.reshape(x.shape) for enhanced in apart]
-    if max(height, width) <= TILE:
-        return [enhanced[..., :height, :width] for enhanced in exits(model, pad(x, getattr(model, "multiple", 1)))]
+        for enhanced in stages(model, x.reshape(count * channels, 1, height, width)):
+            yield enhanced.reshape(x.shape)
+    elif max(height, width) <= TILE:
+        for enhanced in exits(model, pad(x, getattr(model, "multiple", 1))):
+            yield enhanced[..., :height, :width]
+    else:
+        yield from _tiled(model, x)
 
-    results: list[Tensor] = []
-    for inner, outer in tiles(height, width):
-        for number, tile in enumerate(enhance(model, x[(..., *outer)])):
-            if number == len(results):
-                results.append(torch.empty_like(x))
-            inside = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-            results[number][(..., *inner)] = tile[(..., *inside)]
+
+def _tiled(model: nn.Module, x: Tensor) -> list[Tensor]:
+    results = [torch.empty_like(x) for _ in range(getattr(model, "exit_count", 1))]
+    for inner, outer in tiles(*x.shape[2:]):
+        inside = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+        for whole, tile in zip(results, enhance(model, x[(..., *outer)]), strict=True):
+            whole[(..., *inner)] = tile[(..., *inside)]
     return results
 
 

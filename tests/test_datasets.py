@@ -39,7 +39,10 @@ def near_zero(gray: np.ndarray, top: int, left: int) -> float:
     return float((np.abs(dctn(blocks.astype(np.float32), axes=(1, 3), norm="ortho")) < 0.5).mean())
 
 
-@pytest.mark.parametrize("source", datasets.sources(None), ids=lambda source: source.stem)
+UNTOUCHED = [source for source in datasets.sources(None) if source.stem != "chelsea"]  # see datasets.DEMO
+
+
+@pytest.mark.parametrize("source", UNTOUCHED, ids=lambda source: source.stem)
 def test_demo_images_show_no_traces_of_jpeg(source, tmp_path):
     def rise(path: Path) -> float:
         gray = np.asarray(Image.open(path).convert("L"))

@@ -1,0 +1,57 @@
+"""Enhance anybody's own pictures, and stop early where that is enough.
+
+A luma network enhances the BT.601 limited-range luma and leaves the chroma as it is; an RGB network takes R, G and B.
+The exit is decided once per picture, by the score of the whole picture, also where it is enhanced by tiles.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from benchmarks import colour
+from methods import early_exit, network
+
+LUMA_GAIN = 255 / 219  # R, G and B per step of limited-range luma (ITU-R BT.601)
+
+
+@dataclass(frozen=True)
+class Enhanced:
+    """A picture, uint8 (H, W) or (H, W, 3); the exit it took, counted from 1; the IQAM scores on the way there."""
+
+    picture: np.ndarray
+    exit: int
+    scores: list[float]
+
+
+def enhance(
+    model: nn.Module, picture: np.ndarray, block_size: int, threshold: float, exit: int | None, device: str
+) -> Enhanced:
+    """Enhance one uint8 (H, W) or (H, W, 3) picture by a network of one or several exits.
+
+    It stops at the first exit whose score, with blocks of `block_size`, reaches `threshold`, or at `exit` if given.
+
+    Raises ValueError if the network has no such exit, or takes RGB and the picture is gray.
+    """
+    count = getattr(model, "exit_count", 1)
+    if exit is not None and not 1 <= exit <= count:
+        raise ValueError(f"{type(model).__name__} has no exit {exit}: choose 1 to {count}")
+    by_luma = picture.ndim == 3 and getattr(model, "channels", 3) == 1
+    decoded = network.to_tensor([colour.luma(picture) if by_luma else picture], device)
+
+    scores: list[float] = []
+    for number, enhanced in enumerate(network.stages(model, decoded), start=1):
+        if number == (exit or count):
+            break
+        if exit is None:
+            scores.append(float(early_exit.score(enhanced, block_size)))
+            if scores[-1] >= threshold:
+                break
+    result = _with_luma(picture, decoded, enhanced) if by_luma else network.to_images(enhanced)[0]
+    return Enhanced(result, number, scores)
+
+
+def _with_luma(picture: np.ndarray, decoded: Tensor, enhanced: Tensor) -> np.ndarray:
+    """Return the RGB picture with its luma changed from `decoded` to `enhanced`, chroma kept."""
+    change = (enhanced - decoded)[0, 0].cpu().numpy()[..., None] * 255 * LUMA_GAIN
+    return (picture + change).round().clip(0, 255).astype(np.uint8)
