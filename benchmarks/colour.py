@@ -7,9 +7,11 @@ rgb2ycbcr and of the eccv2020 protocol. JPEG files carry a full-range luma (ITU-
 import numpy as np
 
 # ITU-R BT.601, limited range: rows Y, Cb, Cr over R, G, B in 0..255 (the coefficients of MATLAB's rgb2ycbcr).
-_MATRIX = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
+# Times _UNIT they are whole numbers, so sums are exact and halves round up on every machine.
+_MATRIX = np.array([[65481.0, 128553.0, 24966.0], [-37797.0, -74203.0, 112000.0], [112000.0, -93786.0, -18214.0]])
+_UNIT = 255_000
 _OFFSET = np.array([16.0, 128.0, 128.0])
-_INVERSE = np.linalg.inv(_MATRIX)
+_INVERSE = np.linalg.inv(_MATRIX / _UNIT)
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
@@ -20,7 +22,7 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     Raises ValueError if `rgb` is not uint8 with three channels.
     """
     _check(rgb)
-    return _rounded(rgb @ _MATRIX[0] + _OFFSET[0])
+    return _rounded(rgb @ _MATRIX[0] / _UNIT + _OFFSET[0])
 
 
 def to_yuv420(rgb: np.ndarray) -> list[np.ndarray]:
@@ -31,7 +33,7 @@ def to_yuv420(rgb: np.ndarray) -> list[np.ndarray]:
     """
     _check(rgb)
     height, width = rgb.shape[:2]
-    chroma = rgb.reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)) @ _MATRIX[1:].T + _OFFSET[1:]
+    chroma = rgb.reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)) @ _MATRIX[1:].T / _UNIT + _OFFSET[1:]
     return [luma(rgb), *np.moveaxis(_rounded(chroma), -1, 0)]
 
 

@@ -69,8 +69,9 @@ def assess(images: Tensor, block_size: int, variant: str = "matlab", nan: bool =
     moments, black = _moments(blocks, transform)
     blurred, _ = _moments(blur @ blocks, transform)
 
-    is_textured = moments.square().sum(dim=1) - moments[:, 0].square() > TEXTURED
-    likeness = (2 * moments * blurred + STABLE) / (moments.square() + blurred.square() + STABLE)
+    power = moments.square()
+    is_textured = power.sum(dim=1) - power[:, 0] > TEXTURED
+    likeness = (moments * blurred).mul_(2).add_(STABLE).div_(power.add_(blurred.square_()).add_(STABLE))
     block_scores = torch.where(is_textured, 1 - likeness.mean(dim=1), _smooth_scores(moments, black, variant, nan))
 
     smooth_score, textured_score = (_class_mean(block_scores, chosen) for chosen in (~is_textured, is_textured))
@@ -95,7 +96,8 @@ def _moments(blocks: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
     """
     energy = blocks.square().sum(dim=1, keepdim=True).sqrt()
     centred = blocks - blocks.mean(dim=1, keepdim=True)
-    return (transform @ centred) / energy.clamp(min=torch.finfo(blocks.dtype).tiny), energy[:, 0] == 0
+    scale = energy.clamp(min=torch.finfo(blocks.dtype).tiny).reciprocal()
+    return (transform @ centred).mul_(scale), energy[:, 0] == 0
 
 
 def _smooth_scores(moments: Tensor, black: Tensor, variant: str, nan: bool) -> Tensor:

@@ -5,7 +5,15 @@ A figure is a pure function of `benchmarks.tables.Results`. `write` saves it as 
 
 from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 from benchmarks import files
+from benchmarks.tables import Results
 
 # Okabe and Ito's palette, safe for the colour-blind, and one marker per method beside it.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -23,7 +31,23 @@ STYLE = {
 }
 
 
-def write(figure, output: Path) -> None:
+def panels(results: Results) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure with one panel per compressor, side by side."""
+    compressors = list(results.measurements["compressor"].unique())
+    figure, grid = plt.subplots(1, len(compressors), figsize=(3.6 * len(compressors), 3.2), squeeze=False)
+    return figure, dict(zip(compressors, grid[0], strict=True))
+
+
+def multi_exit_methods(results: Results) -> list[str]:
+    """Return the methods of several exits; raise ValueError if there is none to draw."""
+    exits = results.measurements.groupby("method")["exit"].max()
+    methods = [method for method in results.methods if exits.get(method, 1) > 1]
+    if not methods:
+        raise ValueError("this figure needs a multi-exit method such as rbqe: none was run")
+    return methods
+
+
+def write(figure: Figure, output: Path) -> None:
     """Save a figure as `output` (.pdf) and beside it as .png; the same figure gives the same bytes."""
     for path, metadata in ((output, {"CreationDate": None}), (output.with_suffix(".png"), {"Software": None})):
         with files.replacing(path) as temporary:

@@ -3,47 +3,37 @@
 Costs are in the paper's accounting. Points of one method are joined from the best to the worst quality.
 """
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks import early_exit, measurements
-from benchmarks.figures import COLOURS, MARKERS, STYLE
+from benchmarks.figures import COLOURS, MARKERS, STYLE, panels
 from benchmarks.tables import Results
 
 
 def draw(results: Results) -> Figure:
     """Return one panel per compressor, GMACs on a logarithmic axis, gain in dB on the other."""
-    compressors = list(results.measurements["compressor"].unique())
     curves = _curves(results)
     labels = list(curves["label"].unique())
     with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(1, len(compressors), figsize=(3.6 * len(compressors), 3.4), squeeze=False)
-        for panel, compressor in zip(panels[0], compressors, strict=True):
+        figure, places = panels(results)
+        for compressor, panel in places.items():
             for number, label in enumerate(labels):
                 curve = curves[(curves["compressor"] == compressor) & (curves["label"] == label)]
-                panel.plot(
-                    curve["gmacs"], curve["gain"], MARKERS[number], ls="-", lw=0.8, color=COLOURS[number], label=label
-                )
-                ends = curve.iloc[[0, -1]]
-                for _, point in ends.iterrows():
-                    panel.annotate(
-                        point["quality"],
-                        (point["gmacs"], point["gain"]),
-                        (4, 3),
-                        textcoords="offset points",
-                        fontsize=7,
-                    )
-            panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", xscale="log")
-            panel.xaxis.set_major_formatter(matplotlib.ticker.ScalarFormatter())
-            panel.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-            panel.set_xticks([10, 20, 50, 100])
-            panel.axhline(0, color="0.5", lw=0.8)
-        panels[0][0].set_ylabel("PSNR gain (dB)")
-        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(labels))
+                look = {"marker": MARKERS[number], "color": COLOURS[number], "ms": 5, "lw": 0.8}
+                panel.plot(curve["gmacs"], curve["gain"], label=label, **look)
+                for _, point in curve.iloc[[0, -1]].iterrows():
+                    place = (point["gmacs"], point["gain"])
+                    panel.annotate(point["quality"], place, (5, 0), textcoords="offset points", fontsize=7)
+            panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", ylabel="PSNR gain (dB)")
+            panel.set(xscale="log", xticks=[10, 20, 50, 100, 200])
+            panel.xaxis.set_major_formatter(ScalarFormatter())
+            panel.xaxis.set_minor_formatter(NullFormatter())
+            panel.set_xlim(8, 220)
+        handles = next(iter(places.values())).get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=len(labels))
     return figure
 
 

@@ -1,0 +1,28 @@
+"""PSNR gain of each exit forced on all images, one curve per quality (the paper's Fig. 6b)."""
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from benchmarks import measurements
+from benchmarks.figures import COLOURS, MARKERS, STYLE, multi_exit_methods, panels
+from benchmarks.tables import Results
+
+
+def draw(results: Results) -> Figure:
+    """Return one panel per compressor: gain in dB over the GMACs of exit 1, 2, ..., means over images."""
+    methods = multi_exit_methods(results)
+    gains = measurements.gains(results.measurements, "psnr_unrounded")
+    points = gains.merge(results.complexity[["method", "exit", "gmacs_paper"]], on=["method", "exit"])
+    with plt.rc_context(STYLE):
+        figure, places = panels(results)
+        for compressor, panel in places.items():
+            for method in methods:
+                chosen = points[(points["compressor"] == compressor) & (points["method"] == method)]
+                for number, (quality, curve) in enumerate(chosen.groupby("quality", sort=False)):
+                    means = curve.groupby("exit")[["gmacs_paper", "value"]].mean()
+                    label = f"{quality}" if len(methods) == 1 else f"{method}, {quality}"
+                    look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 4, "lw": 1}
+                    panel.plot(means["gmacs_paper"], means["value"], label=label, **look)
+            panel.set(title=compressor, xlabel="GMACs of exit 1 to 5 (paper's accounting)", ylabel="PSNR gain (dB)")
+            panel.legend(title="quality", ncols=2, fontsize=7)
+    return figure

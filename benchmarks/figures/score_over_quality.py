@@ -1,0 +1,32 @@
+"""IQAM score of the decoded images against their PSNR and SSIM, by quality (the paper's Fig. 3)."""
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from benchmarks.figures import COLOURS, MARKERS, STYLE
+from benchmarks.tables import Results
+
+AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
+
+
+def draw(results: Results) -> Figure:
+    """Return a row of panels per compressor, PSNR and SSIM: pale points are images, large ones means by quality."""
+    rows = results.measurements[results.measurements["method"] == "decoded"]
+    wide = rows.pivot_table(index=["compressor", "quality", "image"], columns="metric", values="value", sort=False)
+    compressors = list(rows["compressor"].unique())
+    with plt.rc_context(STYLE):
+        size = (7.2, 2.9 * len(compressors))
+        figure, grid = plt.subplots(len(compressors), len(AXES), figsize=size, squeeze=False, sharey="row")
+        for places, compressor in zip(grid, compressors, strict=True):
+            for panel, (metric, label) in zip(places, AXES.items(), strict=True):
+                for number, (quality, images) in enumerate(wide.loc[compressor].groupby("quality", sort=False)):
+                    colour = COLOURS[number]
+                    panel.plot(images[metric], images["iqam"], ".", color=colour, alpha=0.35, ms=4)
+                    mean = images.mean()
+                    panel.plot(
+                        mean[metric], mean["iqam"], MARKERS[number], color=colour, mec="white", ms=8, label=quality
+                    )
+                panel.set(title=compressor, xlabel=label)
+            places[0].set_ylabel("IQAM score")
+            places[-1].legend(title="quality", fontsize=7)
+    return figure

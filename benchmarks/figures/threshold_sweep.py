@@ -1,0 +1,27 @@
+"""PSNR gain against GMACs over all thresholds of early exit, the threshold in use marked (the paper's Fig. 6a)."""
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from benchmarks import thresholds
+from benchmarks.figures import COLOURS, STYLE, multi_exit_methods, panels
+from benchmarks.tables import Results
+
+
+def draw(results: Results) -> Figure:
+    """Return one panel per compressor with a curve per multi-exit method: means over images and qualities."""
+    with plt.rc_context(STYLE):
+        figure, places = panels(results)
+        for compressor, panel in places.items():
+            for colour, method in zip(COLOURS, multi_exit_methods(results), strict=False):
+                curve = thresholds.sweep(results.measurements, results.complexity, method, compressor)
+                panel.plot(curve["gmacs"], curve["delta_psnr"], ".-", color=colour, lw=1, ms=3, label=method)
+                turn = thresholds.turning_point(curve)
+                for value, label, marker in ((results.thresholds[compressor], "in use", "o"), (turn, "turn", "s")):
+                    point = curve.iloc[(curve["threshold"] - value).abs().argmin()]
+                    style = {"color": colour, "mfc": "none", "ms": 9 if marker == "o" else 6, "ls": ""}
+                    text = f"{method}, {label}: T = {value:.2f}"
+                    panel.plot(point["gmacs"], point["delta_psnr"], marker, label=text, **style)
+            panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", ylabel="PSNR gain (dB)")
+            panel.legend(loc="lower right", fontsize=7)
+    return figure
