@@ -52,6 +52,11 @@ def main(arguments: list[str] | None = None) -> None:
     latency.add_argument("-o", "--output", type=Path, required=True)
     _add_device(latency)
 
+    _add_device(steps.add_parser("iqam-speed", help="the IQAM against a per-block loop, as ratios"))
+    exit_cost = steps.add_parser("exit-cost", help="stopping at an exit against computing it alone, as ratios")
+    exit_cost.add_argument("--method", default="rbqe")
+    _add_device(exit_cost)
+
     for kind in ("table", "figure"):
         publish = steps.add_parser(kind, help=f"one {kind} of benchmarks/{kind}s/")
         publish.add_argument("name")
@@ -65,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     options = parser.parse_args(arguments)
     try:
-        globals()[f"_{options.step}"](options)
+        globals()[f"_{options.step.replace('-', '_')}"](options)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
 
@@ -121,6 +126,20 @@ def _latency(options: argparse.Namespace) -> None:
 
     device = network.choose_device(options.device, options.threads)
     _write_csv(latency.measure(options.method, options.channels, options.block_size, device), options.output)
+
+
+def _iqam_speed(options: argparse.Namespace) -> None:
+    from benchmarks import speed
+    from methods import network
+
+    print(speed.iqam_speed(network.choose_device(options.device, options.threads)))
+
+
+def _exit_cost(options: argparse.Namespace) -> None:
+    from benchmarks import speed
+    from methods import network
+
+    print(speed.exit_cost(options.method, network.choose_device(options.device, options.threads)))
 
 
 def _table(options: argparse.Namespace) -> None:

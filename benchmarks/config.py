@@ -17,7 +17,7 @@ def check(config: dict) -> None:
     _check_schema(config)
     if config["dataset"] not in ["demo", *config["folders"]]:
         raise ValueError(f"dataset is {config['dataset']!r}: choose demo or a name under folders")
-    datasets.sources(source(config))
+    datasets.sources(source(config, config["dataset"]))
     for name, settings in config["compressors"].items():
         plugins.check("compressors", name)
         module = plugins.find("compressors", name)
@@ -68,9 +68,9 @@ def weights(config: dict, method: str, compressor: str) -> list[str]:
         raise ValueError(f"methods: {method}: weights {pattern!r} takes {{compressor}} and {{colour}}") from None
 
 
-def source(config: dict) -> Path | None:
-    """Return the folder of the chosen data set, None for the demo."""
-    return None if config["dataset"] == "demo" else Path(config["folders"][config["dataset"]])
+def source(config: dict, dataset: str) -> Path | None:
+    """Return the folder of a data set, None for the demo."""
+    return None if dataset == "demo" else Path(config["folders"][dataset])
 
 
 def describe(config: dict) -> str:

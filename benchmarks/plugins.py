@@ -38,5 +38,5 @@ def summary(folder: str, name: str) -> str:
 
 
 def _defines(path: Path, function: str) -> bool:
-    body = ast.parse(path.read_bytes()).body
+    body = ast.parse(path.read_bytes(), path).body  # with its path, so that a SyntaxError names it
     return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)

@@ -81,7 +81,11 @@ def _decode(options: argparse.Namespace) -> None:
 
     module = plugins.find("compressors", options.compressor)
     bitstream = options.bitstream.read_bytes()
-    images.write(options.output, module.decode(bitstream))
+    try:
+        image = module.decode(bitstream)
+    except ValueError as error:
+        raise ValueError(f"{options.bitstream}: {error}") from None
+    images.write(options.output, image)
     print(f"{8 * len(bitstream)} bits, {module.version()}")
 
 

@@ -8,7 +8,7 @@ standard ones (`optimize` is off) and the inverse DCT is the accurate integer on
 import io
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 QUALITY = "qf"
 QUALITIES = range(1, 101)
@@ -34,5 +34,16 @@ def encode(image: np.ndarray, quality: int) -> bytes:
 
 
 def decode(bitstream: bytes) -> np.ndarray:
-    """Decode a JPEG file to a uint8 (H, W) or (H, W, 3) image."""
-    return np.asarray(Image.open(io.BytesIO(bitstream), formats=["JPEG"]))
+    """Decode a JPEG file to a uint8 (H, W) or (H, W, 3) image.
+
+    Raises ValueError if `bitstream` is no whole JPEG file of gray or YCbCr.
+    """
+    try:
+        image = Image.open(io.BytesIO(bitstream), formats=["JPEG"])
+        pixels = np.asarray(image)
+    except OSError as error:
+        reason = "of another format" if isinstance(error, UnidentifiedImageError) else error
+        raise ValueError(f"not a whole JPEG file: {reason}") from None
+    if image.mode not in ("L", "RGB"):
+        raise ValueError(f"expected a gray or YCbCr JPEG file, found {image.mode}")
+    return pixels

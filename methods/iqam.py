@@ -9,7 +9,8 @@ polynomials of R. Mukundan, S. Ong, P. Lee, "Image Analysis by Tchebichef Moment
 
 Blocks straddle the codec's block edges on purpose. A block is textured if it has much energy beside its mean, else
 smooth. Smooth blocks are judged by their highest-order moments (blocking leaves a step there), textured ones by how
-much one more blur would change them. Larger is better, in [0, 1].
+much one more blur would change them. Larger is better; 0 to 1 for pictures, and at most 2^0.1 = 1.07 for noise that a
+blur turns into its opposite.
 
 Where the original divides 0 by 0 (black blocks in "matlab", other constant blocks in "powerqe") and its score becomes
 NaN, the block counts as smooth and scores 0, as constant blocks that are not black do in "matlab"; `nan=True` gives the

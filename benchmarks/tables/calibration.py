@@ -40,6 +40,6 @@ def note(results: Results) -> str:
     """Return what a reader must know: the rule, the data, the units."""
     return (
         f"Cheapest threshold whose mean PSNR gain (dB) is within {thresholds.TOLERANCE} dB of the best, over "
-        f"n = {results.image_count} images of {results.datasets} and all qualities; {results.protocol}. GMACs are those "
-        "of 512x512 in the paper's accounting."
+        f"n = {results.image_count} images of {results.datasets} and all qualities; {results.protocol}. GMACs are at "
+        "512x512, in the paper's accounting."
     )

@@ -1,5 +1,6 @@
 # The config is checked here, when it is read: a misspelt name would otherwise show as "Nothing to be done" over old tables.
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from benchmarks import config as checked
 
 try:
     checked.check(config)
-except ValueError as error:
+except (ValueError, OSError, ImportError, SyntaxError) as error:
     raise WorkflowError(f"config: {error}")
 
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")  # `python` is the one that runs Snakemake
+PYTHON = shlex.quote(str(Path(sys.executable).parent))
+shell.prefix(f"export PATH={PYTHON}:$PATH; ")  # `python` is the one that runs Snakemake
 
 DATASET = config["dataset"]
 PROTOCOL = config["protocol"]
@@ -24,7 +26,7 @@ GPU = checked.gpus(config)
 
 
 wildcard_constraints:
-    dataset=r"[A-Za-z0-9_-]+",
+    dataset="|".join(["demo", *config["folders"]]),
     compressor="|".join(COMPRESSORS),
     method="|".join(METHODS),
     quality=r"\d+",
@@ -33,3 +35,12 @@ wildcard_constraints:
 def weights(wildcards):
     """Return the weights file of a method for a compressor, as a list of none or one."""
     return checked.weights(config, wildcards.method, wildcards.compressor)
+
+
+onerror:
+    # Snakemake forgets why a failed job had to run, and would next time take what was made of its old output for new.
+    for level in workflow.dag.toposorted():
+        for job in level:
+            if not all(Path(file).exists() for file in job.input):
+                for file in job.output:
+                    Path(file).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 rule prepare:
     """Pictures to the originals of the protocol; the manifest's checksums decide what is done again."""
     input:
-        lambda wildcards: checked.datasets.sources(checked.source(config)),
+        lambda wildcards: checked.datasets.sources(checked.source(config, wildcards.dataset)),
     output:
         manifest="results/originals/{dataset}.csv",
     log:
@@ -9,7 +9,7 @@ rule prepare:
     conda:
         "../../environment.yml"
     params:
-        source=str(checked.source(config) or "demo"),
+        source=lambda wildcards: str(checked.source(config, wildcards.dataset) or "demo"),
         colour=PROTOCOL["colour"],
         crop=f"--crop {PROTOCOL['crop']}" if PROTOCOL["crop"] else "",
         scale=PROTOCOL["scale"],

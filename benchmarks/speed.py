@@ -1,0 +1,81 @@
+"""Does early exit pay? The IQAM against a per-block loop, and stopping at an exit against computing it alone."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from skimage import data
+
+from benchmarks import plugins
+from benchmarks.baselines import iqam_loop
+from benchmarks.latency import stop_at
+from methods import iqam, network
+
+RUNS = 15
+
+
+def iqam_speed(device: str) -> str:
+    """Return a table of the score's time on a 512x512 picture, ours against the loop's, and against exit 1 of RBQE."""
+    from tabulate import tabulate
+
+    picture = data.camera()
+    images = network.to_tensor([picture], device)
+    values = images * 255
+    model = plugins.find("methods", "rbqe").load(None, device).to(memory_format=torch.channels_last)
+    first = _median(lambda: model(images, 1))
+    rows = []
+    for block_size in (4, 8):
+        began = time.perf_counter()
+        slow = iqam_loop.score(picture, block_size)
+        loop = 1e3 * (time.perf_counter() - began)
+        fast = float(iqam.score(values.double(), block_size))
+        ours = _median(lambda: iqam.score(values, block_size))  # noqa: B023
+        rows.append([block_size, loop, ours, loop / ours, 100 * ours / first, abs(slow - fast)])
+    header = ["block", "loop (ms)", "ours (ms)", "ratio", "% of exit 1", "difference"]
+    return tabulate(rows, header, floatfmt=("", ".1f", ".2f", ".0f", ".1f", ".0e"))
+
+
+def exit_cost(method: str, device: str) -> str:
+    """Return a table of the time to stop at each exit, with and without scores, over computing that exit alone."""
+    from tabulate import tabulate
+
+    model = plugins.find("methods", method).load(None, device).to(memory_format=torch.channels_last)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(1, getattr(model, "channels", 1), 512, 512, generator=generator).to(device)
+    rows = []
+    for exit in range(1, model.exit_count + 1):
+        ways = [
+            lambda: model(x, exit),  # noqa: B023
+            lambda: _take(model, x, exit),  # noqa: B023
+            lambda: stop_at(model, x, exit, 4),  # noqa: B023
+        ]
+        alone, reached, scored = _medians(ways)
+        rows.append([exit, alone, reached, reached / alone, scored, scored / alone])
+    header = ["exit", "alone (ms)", "stopping (ms)", "ratio", "with scores (ms)", "ratio"]
+    floats = ("", ".1f", ".1f", ".3f", ".1f", ".3f")
+    return tabulate(rows, header, floatfmt=floats) + "\n\nStopping at the last exit is one pass through all exits."
+
+
+def _take(model: torch.nn.Module, x: torch.Tensor, exit: int) -> None:
+    for number, _ in enumerate(model.exits(x), start=1):
+        if number == exit:
+            return
+
+
+def _median(compute: Callable[[], object]) -> float:
+    return _medians([compute])[0]
+
+
+@torch.inference_mode()
+def _medians(ways: list[Callable[[], object]]) -> list[float]:
+    """Return the median milliseconds of each computation, run in turn so that a drifting machine affects all alike."""
+    times: list[list[float]] = [[] for _ in ways]
+    for run in range(RUNS + 1):
+        for compute, kept in zip(ways, times, strict=True):
+            began = time.perf_counter()
+            compute()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if run:  # the first warms up
+                kept.append(1e3 * (time.perf_counter() - began))
+    return [float(torch.tensor(kept).median()) for kept in times]

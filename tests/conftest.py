@@ -1,0 +1,32 @@
+"""What all tests share: one CPU thread, no time limit per hypothesis example, and two of scikit-image's photographs."""
+
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+import skimage
+import torch
+from PIL import Image
+
+torch.set_num_threads(1)  # more only wait for each other on a busy machine
+# A busy machine is no failure, and examples of failures are not kept in the source tree.
+hypothesis.settings.register_profile("tests", deadline=None, database=None)
+hypothesis.settings.load_profile("tests")
+
+
+def photograph(name: str) -> np.ndarray:
+    """Return a picture of scikit-image's wheel, uint8 (H, W) or (H, W, 3), as it is stored."""
+    return np.asarray(Image.open(Path(skimage.__file__).parent / "data" / f"{name}.png"))
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """Return a photograph of 512x512 pixels in colour."""
+    return photograph("astronaut")
+
+
+@pytest.fixture(scope="session")
+def camera() -> np.ndarray:
+    """Return a photograph of 512x512 pixels in gray."""
+    return photograph("camera")

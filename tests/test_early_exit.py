@@ -1,0 +1,188 @@
+"""Stopping early for real and asking the measurements which exit an image takes give the same exits and pixels."""
+
+import copy
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks import early_exit as query
+from compressors import jpeg
+from methods import early_exit, network, rbqe, training
+
+ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
+COLUMNS = ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
+
+
+def frame(scores: dict[tuple, list[float]]) -> pd.DataFrame:
+    """Return IQAM scores and PSNRs of the exits of (image, compressor, quality, method); exit n has n + 30 dB."""
+    rows = []
+    for (image, compressor, quality, method), values in scores.items():
+        for exit, score in enumerate(values, start=1):
+            for metric, value in (("psnr", 30 + exit), ("iqam", score)):
+                rows.append(("set", image, compressor, quality, method, exit, metric, value))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+HAND_MADE = frame(
+    {
+        ("a", "jpeg", 10, "net"): [0.2, 0.8, 0.1, 0.9, 0.3],  # reaches 0.7 at exit 2
+        ("b", "jpeg", 10, "net"): [0.7, 0.1, 0.1, 0.1, 0.1],  # exactly 0.7 at exit 1
+        ("c", "jpeg", 10, "net"): [0.1, 0.2, 0.3, 0.4, 0.1],  # never reaches it
+        ("a", "jpeg", 20, "net"): [0.1, 0.1, 0.1, 0.1, 0.9],  # at the last exit, which it takes anyway
+        ("a", "hevc", 37, "net"): [0.8, 0.95, 0.1, 0.1, 0.1],  # 0.9 at exit 2
+        ("a", "jpeg", 10, "other"): [0.1, 0.1],  # has two exits
+        ("a", "jpeg", 10, "single"): [0.99],
+        ("a", "jpeg", 10, "decoded"): [0.99],
+    }
+)
+EXITS = {
+    ("a", "jpeg", 10, "net"): 2,
+    ("b", "jpeg", 10, "net"): 1,
+    ("c", "jpeg", 10, "net"): 5,
+    ("a", "jpeg", 20, "net"): 5,
+    ("a", "hevc", 37, "net"): 2,
+    ("a", "jpeg", 10, "other"): 2,
+}
+THRESHOLDS = {"jpeg": 0.7, "hevc": 0.9}
+
+
+def as_dict(rows: pd.DataFrame, column: str) -> dict[tuple, float]:
+    return rows.set_index(["image", "compressor", "quality", "method"])[column].to_dict()
+
+
+def test_an_image_takes_the_first_exit_that_reaches_the_threshold_or_the_last():
+    chosen = query.chosen(HAND_MADE, THRESHOLDS)
+    assert as_dict(chosen, "exit") == EXITS
+    assert list(chosen.columns) == [*query.KEYS, "exit"]
+
+
+def test_the_order_of_measurements_does_not_matter():
+    shuffled = HAND_MADE.sample(frac=1, random_state=0)
+    assert as_dict(query.chosen(shuffled, THRESHOLDS), "exit") == EXITS
+
+
+def test_taken_rows_are_those_of_the_chosen_exits():
+    taken = query.taken(HAND_MADE[HAND_MADE["metric"] == "psnr"], query.chosen(HAND_MADE, THRESHOLDS))
+    assert as_dict(taken, "value") == {key: 30 + exit for key, exit in EXITS.items()}
+
+
+def test_the_last_exit_is_that_of_each_method():
+    last = query.last(HAND_MADE[HAND_MADE["metric"] == "psnr"])
+    assert set(last.loc[last["method"] == "net", "exit"]) == {5}
+    assert set(last.loc[last["method"] == "other", "exit"]) == {2}
+    assert len(last) == len(HAND_MADE.drop_duplicates(query.KEYS))
+
+
+def test_without_multi_exit_methods_nothing_is_chosen():
+    single = HAND_MADE[HAND_MADE["method"].isin(["single", "decoded"])]
+    chosen = query.chosen(single, THRESHOLDS)
+    assert chosen.empty
+    assert query.taken(single, chosen).empty
+
+
+def images(channels: int) -> Tensor:
+    """Return six decoded images (N, channels, 45, 60), float in [0, 1], from smooth to noisy."""
+    random, rows = np.random.default_rng(0), []
+    for sigma in (0, 1, 4, 10, 25, 50):
+        waves = 120 + 60 * np.sin(np.add.outer(np.arange(45) / 9, np.arange(60) / 7))[..., None]
+        noise = random.normal(0, sigma, (45, 60, channels))
+        picture = (waves + noise).round().clip(0, 255).astype(np.uint8).squeeze()
+        rows.append(network.to_tensor([jpeg.decode(jpeg.encode(picture, 20))], "cpu"))
+    return torch.cat(rows)
+
+
+def eventful(load: Callable[..., nn.Module], x: Tensor) -> nn.Module:
+    """Return a network whose exits differ by some gray levels, so that their scores do, too."""
+    torch.manual_seed(0)
+    model = load(None, "cpu")
+    training.start(model, network.pad(x, getattr(model, "multiple", 1)))
+    for head in heads(model):
+        head.weight.mul_(0.05 / training.HEAD_SCALE)
+    return model
+
+
+@torch.no_grad()
+def heads(model: nn.Module) -> list[nn.Module]:
+    """Return the last convolution of every exit, in whatever module it is."""
+    found, called = [], []
+    hooks = [
+        layer.register_forward_hook(lambda layer, *_: called.append(layer))
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    for _ in model.exits(torch.rand(1, model.channels, 64, 64)):
+        found.append(called[-1])
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+NETWORKS = {"rbqe": rbqe.load, "rbqe-powerqe-v3": importlib.import_module("methods.rbqe-powerqe-v3").load}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def measured(request) -> tuple[nn.Module, Tensor, list[Tensor], Tensor]:
+    """Return a network, its images, their enhanced versions at all exits and the scores (N, exits) of those."""
+    channels = 1 if request.param == "rbqe" else 3
+    x = images(channels)
+    with torch.no_grad():
+        model = eventful(NETWORKS[request.param], x)
+    enhanced = network.enhance(model, x)
+    return model, x, enhanced, torch.stack([early_exit.score(image, 8) for image in enhanced], dim=1)
+
+
+def thresholds(scores: Tensor) -> list[float]:
+    """Return thresholds that let all, some and no images go, none of them close to a score."""
+    levels = scores[:, :-1].double().flatten().sort().values
+    middles, gaps = (levels[1:] + levels[:-1]) / 2, levels[1:] - levels[:-1]
+    exits = torch.stack([(scores[:, :-1] >= middle).int().argmax(dim=1) for middle in middles])
+    spread = (gaps > 1e-3) * (1 + (exits > 0).sum(dim=1))  # rather those that images reach after exit 1
+    return [-1.0, 2.0, *middles[spread.topk(4).indices].tolist()]
+
+
+def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
+    model, x, enhanced, scores = measured
+    rows = frame({(number, "jpeg", 20, "net"): list(row) for number, row in enumerate(scores.tolist())})
+    seen = set()
+    for threshold in thresholds(scores):
+        chosen = as_dict(query.chosen(rows, {"jpeg": threshold}), "exit")
+        expected = [chosen[number, "jpeg", 20, "net"] for number in range(len(x))]
+        pixels, exits = early_exit.enhance(model, x, 8, threshold)
+        assert exits.tolist() == expected
+        for number, exit in enumerate(expected):
+            torch.testing.assert_close(pixels[number], enhanced[exit - 1][number], **ROUNDING)
+        seen |= set(expected)
+    assert len(seen) >= 4  # else the test shows little
+
+
+def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
+    model, x, enhanced, _ = measured
+    for threshold, exit in ((-1.0, 1), (2.0, 5)):
+        pixels, exits = early_exit.enhance(model, x, 8, threshold)
+        assert exits.tolist() == [exit] * len(x)
+        torch.testing.assert_close(pixels, enhanced[exit - 1], **ROUNDING)
+
+
+def test_an_image_alone_takes_the_exit_it_takes_in_a_batch(measured):
+    model, x, _, scores = measured
+    threshold = thresholds(scores)[2]
+    pixels, exits = early_exit.enhance(model, x, 8, threshold)
+    for number in range(len(x)):
+        alone, exit = early_exit.enhance(model, x[number : number + 1], 8, threshold)
+        assert exit.tolist() == exits[number : number + 1].tolist()
+        torch.testing.assert_close(alone[0], pixels[number], **ROUNDING)
+
+
+def test_nothing_is_computed_after_the_last_image_has_left(measured):
+    model, x, _, _ = measured
+    model, called = copy.deepcopy(model), []
+    for layer in model.modules():
+        if isinstance(layer, nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda *_: called.append(1))
+    early_exit.enhance(model, x, 8, -1.0)
+    assert len(called) == 1  # stage k has k upsamplings
