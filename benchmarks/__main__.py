@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     evaluate.add_argument("--keys", nargs=3, required=True, metavar=("DATASET", "COMPRESSOR", "QUALITY"))
     evaluate.add_argument("--metrics", nargs="+", required=True)
     evaluate.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
+    evaluate.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
     evaluate.add_argument("-o", "--output", type=Path, required=True)
     _add_device(evaluate)
 
@@ -101,6 +102,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.decoded,
         options.metrics,
         options.block_size,
+        options.iqam,
         device,
     )
     dataset, compressor, quality = options.keys

@@ -15,9 +15,13 @@ def check(config: dict) -> None:
     weights, or a data set without pictures.
     """
     _check_schema(config)
+    if "demo" in config["folders"]:
+        raise ValueError("folders: demo is the name of the built-in pictures: choose another for yours")
     if config["dataset"] not in ["demo", *config["folders"]]:
         raise ValueError(f"dataset is {config['dataset']!r}: choose demo or a name under folders")
-    datasets.sources(source(config, config["dataset"]))
+    for path in datasets.sources(source(config, config["dataset"])):
+        if "{" in str(path):
+            raise ValueError(f"{path} has braces in its name, which Snakemake takes for a wildcard: rename it")
     for name, settings in config["compressors"].items():
         plugins.check("compressors", name)
         module = plugins.find("compressors", name)
@@ -78,7 +82,9 @@ def describe(config: dict) -> str:
     protocol = config["protocol"]
     colour = {"luma": "BT.601 limited-range luma", "rgb": "RGB"}[protocol["colour"]]
     crop = f"centre crops of at most {protocol['crop']}x{protocol['crop']}" if protocol["crop"] else "whole pictures"
-    return colour + (f", scaled down by {protocol['scale']}" if protocol["scale"] > 1 else "") + f", {crop}"
+    score = "" if protocol["iqam"] == "matlab" else f", IQAM as in {protocol['iqam']}"
+    scale = f", scaled down by {protocol['scale']}" if protocol["scale"] > 1 else ""
+    return f"{colour}{scale}, {crop}{score}"
 
 
 def gpus(config: dict) -> int:
@@ -97,7 +103,9 @@ def _check_schema(config: dict) -> None:
         return
     place = ".".join(str(part) for part in error.path) or "the top level"
     if error.validator != "additionalProperties":
-        raise ValueError(f"{place}: {error.message}")
+        text = isinstance(error.instance, str) and error.instance.replace(".", "", 1).isdigit()
+        advice = " (numbers within braces on the command line arrive as text: write them in a file)" if text else ""
+        raise ValueError(f"{place}: {error.message}{advice}")
     known = list(error.schema["properties"])
     unknown = next(key for key in error.instance if key not in known)
     guesses = difflib.get_close_matches(unknown, known, 1)

@@ -25,19 +25,24 @@ def evaluate(
     decoded: Path,
     metrics: list[str],
     block_size: int,
+    variant: str,
     device: str,
 ) -> tuple[pd.DataFrame, dict]:
     """Return the rows (image, exit, metric, value) of one method, and where they come from.
 
-    `originals` and `decoded` are manifests, each beside its folder of images; `block_size` is the IQAM's. The method
+    `originals` and `decoded` are manifests, each beside its folder of images; `block_size` and
+    `variant` are the IQAM's. The method
     `decoded` also gets the bits per pixel of the bitstreams.
     """
     model = plugins.find("methods", method).load(weights, device)
     bits = pd.read_csv(decoded)
+    scoring = (block_size, variant)
     rows = [
         (name, exit, metric, value)
         for names, references, images in _batches(originals, decoded, GPU_BATCH if device.startswith("cuda") else 1)
-        for exit, metric, name, value in _measure(model, names, references, images, metrics, block_size, device)
+        for exit, metric, name, value in _measure(
+            model, names, references, images, metrics, (block_size, variant), device
+        )
     ]
     if method == "decoded":
         rows += [(name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
@@ -72,12 +77,12 @@ def _measure(
     references: list[np.ndarray],
     images: list[np.ndarray],
     metrics: list[str],
-    block_size: int,
+    scoring: tuple[int, str],
     device: str,
 ) -> Iterator[tuple[int, str, str, float]]:
     modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
     for exit, enhanced in enumerate(network.enhance(model, network.to_tensor(images, device)), start=1):
-        for name, score in zip(names, early_exit.score(enhanced, block_size).tolist(), strict=True):
+        for name, score in zip(names, early_exit.score(enhanced, *scoring).tolist(), strict=True):
             yield exit, SCORE, name, score
         rounded = network.to_images(enhanced)
         unrounded = network.to_arrays(enhanced)

@@ -11,7 +11,9 @@ from methods import iqam, network
 
 
 @torch.inference_mode()
-def enhance(model: nn.Module, x: Tensor, block_size: int, threshold: float) -> tuple[Tensor, Tensor]:
+def enhance(
+    model: nn.Module, x: Tensor, block_size: int, threshold: float, variant: str = "matlab"
+) -> tuple[Tensor, Tensor]:
     """Return the enhanced images and the exit (N,) that each took, counted from 1.
 
     `x` and the enhanced images are float (N, C, H, W) in [0, 1], the latter unclipped. `model` has
@@ -26,13 +28,18 @@ def enhance(model: nn.Module, x: Tensor, block_size: int, threshold: float) -> t
         images = stages.send(go_on)[..., :height, :width]
         enhanced[active], exits[active] = images, number
         if number < model.exit_count:
-            go_on = score(images, block_size) < threshold
+            go_on = score(images, block_size, variant) < threshold
             active[active.clone()] = go_on
             if not go_on.any():
                 break
     return enhanced, exits
 
 
-def score(images: Tensor, block_size: int) -> Tensor:
-    """Return the IQAM score (N,) of the 8-bit picture of enhanced images (N, C, H, W): of luma, or of R in RGB."""
-    return iqam.score(network.to_bytes(images[:, :1]).float(), block_size)
+def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
+    """Return the IQAM score (N,) of enhanced images (N, C, H, W) in [0, 1]: of luma, or of R in RGB.
+
+    "matlab" scores the 8-bit picture, "powerqe" the values as they are.
+    """
+    first = images[:, :1]
+    values = network.to_bytes(first).float() if variant == "matlab" else 255 * first.float()
+    return iqam.score(values, block_size, variant)

@@ -51,7 +51,14 @@ class Pairs:
 
         Original and decoded are float (count, C, patch, patch) in [0, 1], flipped and transposed at random; the quality
         indices (count,) count `qualities` from 0. Images are drawn by area.
+
+        Raises ValueError if an image is smaller than a crop.
         """
+        if patch > (smallest := int(self.sizes.min())):
+            folder = self.description.get("folder")
+            raise ValueError(
+                f"{folder} has a picture of {smallest} pixels in height or width: crops of {patch} need more"
+            )
         generator = torch.Generator().manual_seed(seed)
         image = torch.multinomial(self.shares, count, replacement=True, generator=generator)
         room = (self.sizes[image] - patch) // ALIGNMENT + 1
@@ -105,7 +112,7 @@ def build(folder: Path, compressor_name: str, qualities: list[int], colour: str,
         "colour": colour,
     }
     tensors = {
-        "pixels": torch.from_numpy(np.concatenate([flat(stack) for stack in stacks], axis=2)),
+        "pixels": torch.from_numpy(np.concatenate([flat(stack) for stack in stacks], axis=2)).contiguous(),
         "sizes": torch.tensor([stack.shape[1:3] for stack in stacks]),
     }
     with files.replacing(path) as temporary:

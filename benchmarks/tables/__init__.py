@@ -38,11 +38,12 @@ def write(frame: pd.DataFrame, note: str, output: Path) -> None:
     """
     from tabulate import tabulate
 
+    shown = frame.astype(object).where(frame.notna(), "")
     texts = {
         output: frame.to_csv(index=False, lineterminator="\n"),
-        output.with_suffix(".md"): tabulate(frame, "keys", "pipe", showindex=False, disable_numparse=True)
+        output.with_suffix(".md"): tabulate(shown, "keys", "pipe", showindex=False, disable_numparse=True)
         + f"\n\n{note}\n",
-        output.with_suffix(".tex"): tabulate(frame, "keys", "latex_booktabs", showindex=False, disable_numparse=True)
+        output.with_suffix(".tex"): tabulate(shown, "keys", "latex_booktabs", showindex=False, disable_numparse=True)
         + f"\n% {note}\n",
     }
     for path, text in texts.items():

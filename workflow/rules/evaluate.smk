@@ -19,12 +19,13 @@ rule evaluate:
         weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
         metrics=" ".join(config["metrics"]),
         block_size=lambda wildcards: COMPRESSORS[wildcards.compressor]["iqam_block_size"],
+        iqam=PROTOCOL["iqam"],
         device=config["device"],
     shell:
         "python -m benchmarks evaluate {wildcards.method} {params.weights}"
         " --originals {input.manifest} --decoded {input.decoded}"
         " --keys {wildcards.dataset} {wildcards.compressor} {wildcards.quality} --metrics {params.metrics}"
-        " --block-size {params.block_size} --device {params.device} --threads {threads} -o {output} 2> {log}"
+        " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
 
 
 rule measurements:
