@@ -37,12 +37,11 @@ def evaluate(
     model = plugins.find("methods", method).load(weights, device)
     bits = pd.read_csv(decoded)
     scoring = (block_size, variant)
+    batches = _batches(originals, decoded, GPU_BATCH if device.startswith("cuda") else 1)
     rows = [
         (name, exit, metric, value)
-        for names, references, images in _batches(originals, decoded, GPU_BATCH if device.startswith("cuda") else 1)
-        for exit, metric, name, value in _measure(
-            model, names, references, images, metrics, (block_size, variant), device
-        )
+        for names, references, images in batches
+        for exit, metric, name, value in _measure(model, names, references, images, metrics, scoring, device)
     ]
     if method == "decoded":
         rows += [(name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
