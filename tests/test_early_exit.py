@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks import early_exit as query
 from compressors import jpeg
-from methods import early_exit, network, rbqe, training
+from methods import early_exit, enhance, network, rbqe, training
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
 COLUMNS = ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
@@ -122,18 +122,21 @@ def heads(model: nn.Module) -> list[nn.Module]:
     return found
 
 
-NETWORKS = {"rbqe": rbqe.load, "rbqe-powerqe-v3": importlib.import_module("methods.rbqe-powerqe-v3").load}
+NETWORKS = {
+    "rbqe": (rbqe.load, "matlab"),
+    "rbqe-powerqe-v3": (importlib.import_module("methods.rbqe-powerqe-v3").load, "powerqe"),
+}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def measured(request) -> tuple[nn.Module, Tensor, list[Tensor], Tensor]:
-    """Return a network, its images, their enhanced versions at all exits and the scores (N, exits) of those."""
-    channels = 1 if request.param == "rbqe" else 3
-    x = images(channels)
+def measured(request) -> tuple[nn.Module, Tensor, list[Tensor], Tensor, str]:
+    """Return a network, images, their enhanced versions at all exits, the scores (N, exits) of those, and by which."""
+    load, variant = NETWORKS[request.param]
+    x = images(1 if request.param == "rbqe" else 3)
     with torch.no_grad():
-        model = eventful(NETWORKS[request.param], x)
+        model = eventful(load, x)
     enhanced = network.enhance(model, x)
-    return model, x, enhanced, torch.stack([early_exit.score(image, 8) for image in enhanced], dim=1)
+    return model, x, enhanced, torch.stack([early_exit.score(image, 8, variant) for image in enhanced], dim=1), variant
 
 
 def thresholds(scores: Tensor) -> list[float]:
@@ -144,13 +147,13 @@ def thresholds(scores: Tensor) -> list[float]:
 
 
 def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
-    model, x, enhanced, scores = measured
+    model, x, enhanced, scores, variant = measured
     rows = frame({(number, "jpeg", 20, "net"): list(row) for number, row in enumerate(scores.tolist())})
     seen = set()
     for threshold in thresholds(scores):
         chosen = as_dict(query.chosen(rows, {"jpeg": threshold}), "exit")
         expected = [chosen[number, "jpeg", 20, "net"] for number in range(len(x))]
-        pixels, exits = early_exit.enhance(model, x, 8, threshold)
+        pixels, exits = early_exit.enhance(model, x, 8, threshold, variant)
         assert exits.tolist() == expected
         for number, exit in enumerate(expected):
             torch.testing.assert_close(pixels[number], enhanced[exit - 1][number], **ROUNDING)
@@ -159,7 +162,7 @@ def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
 
 
 def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
-    model, x, enhanced, _ = measured
+    model, x, enhanced, *_ = measured
     for threshold, exit in ((-1.0, 1), (2.0, 5)):
         pixels, exits = early_exit.enhance(model, x, 8, threshold)
         assert exits.tolist() == [exit] * len(x)
@@ -167,20 +170,60 @@ def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
 
 
 def test_an_image_alone_takes_the_exit_it_takes_in_a_batch(measured):
-    model, x, _, scores = measured
+    model, x, _, scores, variant = measured
     threshold = thresholds(scores)[2]
-    pixels, exits = early_exit.enhance(model, x, 8, threshold)
+    pixels, exits = early_exit.enhance(model, x, 8, threshold, variant)
     for number in range(len(x)):
-        alone, exit = early_exit.enhance(model, x[number : number + 1], 8, threshold)
+        alone, exit = early_exit.enhance(model, x[number : number + 1], 8, threshold, variant)
         assert exit.tolist() == exits[number : number + 1].tolist()
         torch.testing.assert_close(alone[0], pixels[number], **ROUNDING)
 
 
 def test_nothing_is_computed_after_the_last_image_has_left(measured):
-    model, x, _, _ = measured
+    model, x, *_ = measured
     model, called = copy.deepcopy(model), []
     for layer in model.modules():
         if isinstance(layer, nn.ConvTranspose2d):
             layer.register_forward_hook(lambda *_: called.append(1))
     early_exit.enhance(model, x, 8, -1.0)
     assert len(called) == 1  # stage k has k upsamplings
+
+
+class Brighter(nn.Module):
+    """Exit k adds 10 k levels to the luma."""
+
+    channels, exit_count = 1, 3
+
+    def exits(self, x: Tensor):
+        for exit in range(1, 4):
+            yield x + 10 * exit / 255
+
+
+@pytest.mark.parametrize("measured", ["rbqe"], indirect=True)
+def test_own_pictures_stop_where_batches_do(measured):
+    model, x, _, scores, _ = measured
+    threshold = thresholds(scores)[2]
+    batch, exits = early_exit.enhance(model, x, 8, threshold)
+    for number, picture in enumerate(network.to_images(x)):
+        result = enhance.enhance(model, picture, 8, threshold, None, "cpu")
+        assert result.exit == int(exits[number])
+        assert len(result.scores) == min(result.exit, 4)
+        assert all(score < threshold for score in result.scores[: result.exit - 1])
+        expected = network.to_images(batch[number : number + 1])[0]
+        assert np.abs(result.picture.astype(int) - expected).max() <= 1  # where a value is a half but for float32
+
+
+def test_an_exit_can_be_asked_for():
+    picture = np.full((20, 24), 100, np.uint8)
+    for exit in (1, 2, 3):
+        result = enhance.enhance(Brighter(), picture, 8, -1.0, exit, "cpu")
+        assert (result.exit, result.scores) == (exit, [])
+        assert (result.picture == 100 + 10 * exit).all()
+    with pytest.raises(ValueError, match="Brighter has no exit 4: choose 1 to 3"):
+        enhance.enhance(Brighter(), picture, 8, -1.0, 4, "cpu")
+
+
+def test_a_luma_network_leaves_the_chroma_of_colour_pictures_alone():
+    picture = np.random.default_rng(0).integers(20, 200, (20, 24, 3), np.uint8)
+    result = enhance.enhance(Brighter(), picture, 8, -1.0, 2, "cpu")
+    assert (result.picture.astype(int) - picture == 23).all()  # 20 levels of luma are 20 x 255 / 219 = 23.3 of R, G, B

@@ -1,0 +1,206 @@
+"""The project's lists agree, every plug-in keeps its folder's contract, and a mistaken config is told what to do."""
+
+import copy
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from packaging.requirements import Requirement
+
+from benchmarks import config, images, plugins
+from methods import network
+
+ROOT = plugins.ROOT
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REQUIREMENTS = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+PLUGINS = [(folder, name) for folder in plugins.FUNCTIONS for name in plugins.names(folder)]
+COMPRESSORS = [plugins.find("compressors", name) for name in plugins.names("compressors")]
+every_compressor = pytest.mark.parametrize("compressor", COMPRESSORS, ids=lambda module: module.__name__)
+
+
+def test_conda_installs_what_pip_installs():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert environment[0] == f"python{PROJECT['requires-python']}"
+    assert environment[-1]["pip"] == REQUIREMENTS
+
+
+@pytest.mark.parametrize("line", REQUIREMENTS)
+def test_every_dependency_is_pinned_within_its_bounds(line):
+    pins = [Requirement(pin) for pin in (ROOT / "constraints.txt").read_text().splitlines()]
+    requirement = Requirement(line)
+    (pin,) = (pin for pin in pins if pin.name.lower() == requirement.name)
+    (version,) = (specifier.version for specifier in pin.specifier if specifier.operator == "==")
+    assert version in requirement.specifier
+
+
+def test_tracked_files_name_no_path_of_a_machine():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    for folder in ("work", "root", "home"):
+        pattern = rf"(^|[^A-Za-z0-9._~}}-])/{folder}/[A-Za-z0-9]"  # no part of an address or of a longer path
+        found = subprocess.run(["git", "grep", "-nE", "--text", pattern], cwd=ROOT, capture_output=True, text=True)
+        assert found.stdout == ""
+
+
+@pytest.mark.parametrize(("folder", "name"), PLUGINS, ids=lambda value: value)
+def test_every_plugin_says_in_one_line_what_it_is(folder, name):
+    assert plugins.summary(folder, name)
+
+
+def test_every_folder_has_plugins():
+    assert {folder for folder, _ in PLUGINS} == {
+        "methods",
+        "compressors",
+        "benchmarks/metrics",
+        "benchmarks/tables",
+        "benchmarks/figures",
+    }
+    assert ("methods", "network") not in PLUGINS  # a module without `load` is none
+    with pytest.raises(ValueError, match=r"there is no 'network' in methods/: it has .*rbqe"):
+        plugins.find("methods", "network")
+
+
+@pytest.mark.parametrize("name", plugins.names("methods"))
+def test_every_method_maps_images_to_images(name):
+    torch.manual_seed(0)
+    model = plugins.find("methods", name).load(None, "cpu")
+    assert not (model.training and list(model.parameters()))
+    channels = getattr(model, "channels", 1)
+    x = torch.rand(1, channels, 40, 56)
+    results = network.enhance(model, x)
+    assert len(results) == getattr(model, "exit_count", 1)
+    for result in results:
+        assert (result.shape, result.dtype) == (x.shape, x.dtype)
+        assert result.isfinite().all()
+    assert all(torch.equal(one, two) for one, two in zip(results, network.enhance(model, x), strict=True))
+
+
+@every_compressor
+def test_every_compressor_says_what_decides_its_bits(compressor: ModuleType):
+    assert compressor.QUALITY in ("qp", "qf")
+    assert isinstance(compressor.QUALITIES, range)
+    assert compressor.SUFFIX.startswith(".")
+    assert any(digit.isdigit() for digit in compressor.version())
+    gray, colour = (compressor.settings(np.zeros(shape, np.uint8)) for shape in ((16, 16), (16, 16, 3)))
+    assert gray
+    assert colour
+    assert gray != colour
+
+
+@every_compressor
+@pytest.mark.parametrize("shape", [(16, 24), (16, 24, 3)], ids=["gray", "rgb"])
+def test_every_compressor_gives_back_an_image_at_its_first_and_last_quality(compressor: ModuleType, shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    for quality in (compressor.QUALITIES[0], compressor.QUALITIES[-1]):
+        decoded = compressor.decode(compressor.encode(image, quality))
+        assert (decoded.shape, decoded.dtype) == (shape, np.uint8)
+
+
+def changed(**changes: object) -> dict:
+    """Return the default config for the decoded images alone, with top-level entries replaced."""
+    return copy.deepcopy(config.default()) | {"methods": {"decoded": {}}} | changes
+
+
+def compressor(name: str, **changes: object) -> dict:
+    settings = {"qualities": [10], "iqam_block_size": 8, "threshold": 0.8}
+    return {"compressors": {name: settings | changes}}
+
+
+def test_the_default_config_is_accepted():
+    config.check(config.default())
+
+
+def test_a_config_of_one_method_is_accepted():
+    config.check(changed())
+    assert config.methods(changed()) == ["decoded"]
+
+
+MISTAKES = {
+    "key": ({"metrix": ["psnr"]}, "'metrix' is no key of the top level: did you mean 'metrics'"),
+    "strange key": ({"xyzzy": 1}, "'xyzzy' is no key of the top level: it has dataset, folders"),
+    "inner key": (
+        compressor("jpeg", treshold=0.8),
+        "'treshold' is no key of compressors.jpeg: did you mean 'threshold'",
+    ),
+    "type": (compressor("jpeg", threshold="high"), "compressors.jpeg.threshold: 'high' is not of type 'number'"),
+    "method": ({"methods": {"rbqee": {}}}, "there is no 'rbqee' in methods/: it has dcad, decoded"),
+    "compressor": (compressor("jpg"), "there is no 'jpg' in compressors/: it has hevc, jpeg"),
+    "metric": ({"metrics": ["pnsr"]}, "there is no 'pnsr' in benchmarks/metrics/: it has psnr"),
+    "table": ({"tables": ["table3"]}, "there is no 'table3' in benchmarks/tables/: it has calibration, table1"),
+    "figure": ({"figures": ["pie"]}, "there is no 'pie' in benchmarks/figures/: it has exit_shares"),
+    "quality": (compressor("jpeg", qualities=[50, 101]), "compressors: jpeg takes qf 1..100, not 101"),
+    "block size": (compressor("jpeg", iqam_block_size=16), "compressors.jpeg.iqam_block_size: 16 is not one of [4, 8]"),
+    "crop": (
+        {"protocol": config.default()["protocol"] | {"crop": 8}},
+        "protocol.crop: 8 is less than the minimum of 16",
+    ),
+    "weights": (
+        {"methods": {"dcad": {"weights": "absent/{colour}-{compressor}.safetensors"}}},
+        "dcad for jpeg needs absent/luma-jpeg.safetensors, which is missing: methods/weights/README.md says where",
+    ),
+    "placeholder": (
+        {"methods": {"dcad": {"weights": "{codec}.safetensors"}}},
+        "dcad: weights '{codec}.safetensors' takes {compressor} and {colour}",
+    ),
+    "data set": ({"dataset": "mine"}, "dataset is 'mine': choose demo or a name under folders"),
+    "only": (
+        {"methods": {"dcad": {}, "rbqe": {}}, "only": ["rbqee"]},
+        "only names 'rbqee', which is not under methods: dcad, rbqe",
+    ),
+    "one word": ({"methods": {"dcad": {}}, "only": "rbqe"}, "only names 'rbqe', which is not under methods: dcad"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_in_the_config_is_named_with_its_remedy(kind):
+    changes, message = MISTAKES[kind]
+    with pytest.raises(ValueError) as caught:
+        config.check(changed(**changes))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_forgotten_key_is_named():
+    incomplete = changed()
+    del incomplete["device"]
+    with pytest.raises(ValueError, match="the top level: 'device' is a required property"):
+        config.check(incomplete)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(ValueError, match=r"has no pictures: put files in it that end in \.png"):
+        config.check(changed(dataset="mine", folders={"mine": str(tmp_path)}))
+    with pytest.raises(NotADirectoryError, match="absent is no folder: name one with pictures in it"):
+        config.check(changed(dataset="mine", folders={"mine": str(tmp_path / "absent")}))
+    images.write(tmp_path / "picture.png", np.zeros((16, 16), np.uint8))
+    config.check(changed(dataset="mine", folders={"mine": str(tmp_path)}))
+
+
+def test_the_weights_of_a_method_are_those_of_the_compressor_and_colour(tmp_path):
+    pattern = str(tmp_path / "{colour}-{compressor}.safetensors")
+    settings = changed(methods={"dcad": {"weights": pattern}}, **compressor("jpeg"))
+    (tmp_path / "luma-jpeg.safetensors").write_bytes(b"")
+    config.check(settings)
+    assert config.weights(settings, "dcad", "jpeg") == [str(tmp_path / "luma-jpeg.safetensors")]
+    assert config.weights(settings, "decoded", "jpeg") == []
+
+
+def test_methods_run_in_the_order_of_the_config_after_the_decoded_images():
+    settings = changed(methods={"rbqe": {}, "decoded": {}, "dcad": {}})
+    assert config.methods(settings) == ["decoded", "rbqe", "dcad"]
+    assert config.methods(settings | {"only": ["dcad"]}) == ["decoded", "dcad"]
+    assert config.methods(settings | {"only": "rbqe"}) == ["decoded", "rbqe"]
+
+
+def test_golden_files_are_explained():
+    readme = (Path(__file__).parent / "golden/README.md").read_text()
+    for path in (Path(__file__).parent / "golden").glob("*.json"):
+        json.loads(path.read_text())
+        assert path.stem in readme

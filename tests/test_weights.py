@@ -1,0 +1,34 @@
+"""The weights that ship: each has its history beside it, and gains at every quality on pictures it never saw."""
+
+import numpy as np
+import pytest
+from skimage import data
+
+from benchmarks import colour, config, plugins
+from benchmarks.metrics import psnr
+from methods import cards, network
+
+SHIPPED = sorted((plugins.ROOT / "methods/weights").glob("*.safetensors"))
+DEFAULT = config.default()
+PICTURES = [colour.luma(data.astronaut()[:192, 128:320]), data.camera()[128:320, 128:320]]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
+    assert path.with_suffix(".md").read_text() == cards.card(path) + "\n"
+
+
+@pytest.mark.parametrize("compressor", DEFAULT["compressors"])
+@pytest.mark.parametrize("method", [method for method in DEFAULT["methods"] if method != "decoded"])
+def test_shipped_weights_gain_at_every_quality(method, compressor):
+    (weights,) = config.weights(DEFAULT, method, compressor)
+    model = plugins.find("methods", method).load(plugins.ROOT / weights, "cpu")
+    codec = plugins.find("compressors", compressor)
+    for quality in DEFAULT["compressors"][compressor]["qualities"]:
+        gains = []
+        for original in PICTURES:
+            decoded = codec.decode(codec.encode(original, quality))
+            enhanced = network.to_images(network.enhance(model, network.to_tensor([decoded], "cpu"))[-1])[0]
+            before, after = (psnr.measure(original.astype(float), image.astype(float)) for image in (decoded, enhanced))
+            gains.append(after - before)
+        assert np.mean(gains) > 0, f"{method} at {codec.QUALITY} {quality}: {gains} dB"

@@ -1,0 +1,379 @@
+"""The workflow as users run it: by subprocess, in a copy of the tree, on two tiny pictures and two tiny methods."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = """\
+dataset: mine
+folders: {mine: pictures}
+compressors:
+  jpeg: {qualities: [50, 10], threshold: 0.91} # so that some images leave early and some do not
+  hevc: {qualities: [37], threshold: 0.66}
+methods: {tiny: {}}
+only: [tiny]
+tables: [table1, table2]
+figures: [gain_over_cost]
+"""
+THRESHOLDS = {"jpeg": 0.91, "hevc": 0.66}
+LEVELS = [("jpeg", 50), ("jpeg", 10), ("hevc", 37)]
+TINY = '''\
+"""Tiny: a share of a 3x3 mean, without weights."""
+
+from torch import nn
+
+from methods import network
+
+SHARE = 0.2
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.channels = 1
+        self.mean = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        nn.init.constant_(self.mean.weight, 1 / 9)
+
+    def forward(self, x):
+        return (1 - SHARE) * x + SHARE * self.mean(x)
+
+
+def load(weights, device):
+    return network.restore(Tiny(), weights, device)
+'''
+STAGED = '''\
+"""Staged: two exits with more and more of a 3x3 mean, without weights."""
+
+from torch import nn
+
+from methods import network
+
+SHARES = (0.1, 0.2)
+
+
+class Staged(nn.Module):
+    exit_count = 2
+
+    def __init__(self):
+        super().__init__()
+        self.channels = 1
+        self.mean = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        nn.init.constant_(self.mean.weight, 1 / 9)
+
+    def exits(self, x):
+        for share in SHARES:
+            active = yield (1 - share) * x + share * self.mean(x)
+            x = x if active is None else x[active]
+
+    def forward(self, x, exit=2):
+        return (1 - SHARES[exit - 1]) * x + SHARES[exit - 1] * self.mean(x)
+
+
+def load(weights, device):
+    return network.restore(Staged(), weights, device)
+'''
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree with pictures, a method and a config, not run yet; tests copy it before they write."""
+    tree = tmp_path_factory.mktemp("fresh") / "tree"
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")):
+        source = ROOT / os.fsdecode(name)
+        if source.is_file():
+            (tree / os.fsdecode(name)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, tree / os.fsdecode(name))
+    (tree / "methods/tiny.py").write_text(TINY)
+    (tree / "mine.yaml").write_text(CONFIG)
+    write_picture(tree / "pictures/hill.png", 64, 64, seed=0)
+    write_picture(tree / "pictures/lake.png", 48, 72, seed=1)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def finished(fresh: Path) -> Path:
+    """Return a copy of the tree after a whole run; tests copy it before they write."""
+    tree = copy(fresh, fresh.parent.with_name("finished"))
+    done = snakemake(tree)
+    assert done.returncode == 0, done.stdout
+    return tree
+
+
+@pytest.fixture
+def tree(finished: Path, tmp_path: Path) -> Path:
+    """Return a finished copy for one test to write in."""
+    return copy(finished, tmp_path)
+
+
+def copy(tree: Path, folder: Path) -> Path:
+    return shutil.copytree(tree, folder / "tree")
+
+
+def write_picture(path: Path, height: int, width: int, seed: int) -> None:
+    """Write smooth noise that fills 0..255, as 8-bit gray."""
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(height, width)), 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((255 * (noise - noise.min()) / np.ptp(noise)).round().astype(np.uint8)).save(path)
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the plain command on two cores, with the config file of these tests."""
+    return [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", *arguments, "--configfile", "mine.yaml"]
+
+
+def environment() -> dict[str, str]:
+    """Return ours, in which CPU threads wait asleep: on a busy machine latency jobs take 20 s otherwise."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")} | {
+        "OMP_WAIT_POLICY": "passive"
+    }
+
+
+def snakemake(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in a tree as users do; what it prints is in `stdout`."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(command(*arguments), cwd=tree, env=environment(), timeout=300, **streams)
+
+
+def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """Return how many jobs of each rule a run or dry run announced."""
+    statistics = re.search(r"^Job stats:\n.*?^total +\d+$", done.stdout, re.M | re.S)
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", statistics[0], re.M) if rule != "total"}
+
+
+def measurements(tree: Path) -> tuple[pd.DataFrame, list[dict]]:
+    table = pyarrow.parquet.read_table(tree / "results/measurements.parquet")
+    return table.to_pandas(), json.loads(table.schema.metadata[b"qebench"])
+
+
+def times(tree: Path, method: str) -> dict[str, int]:
+    """Return when each result of a method was written, in ns."""
+    return {str(path.relative_to(tree)): path.stat().st_mtime_ns for path in tree.glob(f"results/**/{method}.*")}
+
+
+def gain(rows: pd.DataFrame, compressor: str, quality: int, method: str) -> float:
+    """Return the mean over images of the gain in unrounded PSNR, each at the first exit that reaches the threshold."""
+    level = rows[(rows["compressor"] == compressor) & (rows["quality"] == quality)]
+    gains = []
+    for image in level["image"].unique():
+        values = {(row.method, row.exit, row.metric): row.value for row in level[level["image"] == image].itertuples()}
+        exits = sorted(exit for name, exit, metric in values if name == method and metric == "iqam")
+        reached = [exit for exit in exits if values[method, exit, "iqam"] >= THRESHOLDS[compressor]]
+        taken = [*reached, exits[-1]][0]
+        gains.append(values[method, taken, "psnr_unrounded"] - values["decoded", 1, "psnr_unrounded"])
+    return sum(gains) / len(gains)
+
+
+def assert_table1_is_right(tree: Path, methods: list[str]) -> None:
+    """Compare every number of table 1 with one computed from the measurements by hand."""
+    rows, _ = measurements(tree)
+    table = pd.read_csv(tree / "results/table1.csv", dtype={"quality": str})
+    assert list(table.columns) == ["compressor", "quality", *methods]
+    levels = [("jpeg", "50"), ("jpeg", "10"), ("jpeg", "ave."), ("hevc", "37"), ("hevc", "ave.")]
+    assert list(table[["compressor", "quality"]].itertuples(index=False, name=None)) == levels
+    for row in table.to_dict("records"):
+        qualities = [
+            quality for name, quality in LEVELS if name == row["compressor"] and row["quality"] == str(quality)
+        ]
+        qualities = qualities or [quality for name, quality in LEVELS if name == row["compressor"]]
+        for method in methods:
+            expected = np.mean([gain(rows, row["compressor"], quality, method) for quality in qualities])
+            assert row[method] == pytest.approx(expected, abs=0.0005 + 1e-9), row  # printed with three decimals
+
+
+def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
+    assert_table1_is_right(finished, ["tiny"])
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device"]
+    columns += [f"delta_{metric}_{compressor}" for metric in ("psnr", "ssim") for compressor in ("jpeg", "hevc")]
+    assert list(pd.read_csv(finished / "results/table2.csv").columns)[: len(columns)] == columns
+    for name in ("table1.md", "table1.tex", "table2.md", "table2.tex", "figures/gain_over_cost.pdf"):
+        assert (finished / "results" / name).stat().st_size > 0
+    rows, provenance = measurements(finished)
+    assert list(rows.columns) == ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
+    assert set(rows["metric"]) == {"bpp", "iqam", "psnr", "psnr_unrounded", "ssim"}
+    assert len(provenance) == 2 * len(LEVELS)  # decoded and tiny
+    for record in provenance:
+        assert {"commit", "versions", "codec", "weights", "device", "images"} <= record.keys()
+
+
+def test_a_second_run_does_nothing_even_if_sources_were_touched(tree: Path) -> None:
+    for name in ("methods/tiny.py", "compressors/jpeg.py", "benchmarks/metrics/ssim.py", "pictures/hill.png"):
+        (tree / name).touch()
+    done = snakemake(tree)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_editing_a_method_reruns_its_jobs_and_what_joins_them(tree: Path) -> None:
+    (tree / "methods/tiny.py").write_text(TINY.replace("0.2", "0.3"))
+    done = snakemake(tree, "--dry-run", "results/table1.csv")
+    assert jobs(done) == {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 1}
+    assert "method=decoded" not in done.stdout
+
+
+def test_replacing_a_picture_reruns_measurements_but_not_costs(tree: Path) -> None:
+    write_picture(tree / "pictures/hill.png", 64, 64, seed=2)
+    done = snakemake(tree, "--dry-run", "results/table1.csv")
+    assert jobs(done) == {"prepare": 1, "compress": 3, "evaluate": 6, "measurements": 1, "table": 1}
+
+
+def test_a_new_method_fails_every_run_until_it_is_mended_and_then_runs_alone(tree: Path) -> None:
+    others = {name: times(tree, name) for name in ("decoded", "tiny")}
+    (tree / "mine.yaml").write_text(
+        CONFIG.replace("{tiny: {}}\nonly: [tiny]", "{tiny: {}, staged: {}}\nonly: [tiny, staged]")
+    )
+    bug = "        if x.shape[-1] % 64:\n            raise ValueError('lost its way')\n"
+    (tree / "methods/staged.py").write_text(STAGED.replace("        for share", bug + "        for share"))
+    for _ in range(2):
+        done = snakemake(tree, "results/table1.csv", "results/table2.csv")
+        assert done.returncode != 0
+        assert "error: lost its way" in done.stdout  # from the job's log
+        assert not list((tree / "results").glob("table*"))
+    (tree / "methods/staged.py").write_text(STAGED)
+    done = snakemake(tree, "results/table1.csv", "results/table2.csv")
+    assert done.returncode == 0, done.stdout
+    assert jobs(done) == {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+    assert {name: times(tree, name) for name in others} == others
+    assert_table1_is_right(tree, ["tiny", "staged"])
+    table = pd.read_csv(tree / "results/table2.csv").set_index(["method", "early_exit"])
+    assert list(table.index) == [("decoded", "no"), ("tiny", "no"), ("staged", "no"), ("staged", "yes")]
+    for compressor in ("jpeg", "hevc"):  # some images leave early and some do not
+        assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
+
+
+def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:
+    picture = tree / "pictures/hill.png"
+    before = picture.read_bytes()
+    picture.write_text("no picture")
+    for _ in range(2):
+        done = snakemake(tree)
+        assert done.returncode != 0
+        assert "error: pictures/hill.png" in done.stdout
+        assert not (tree / "results/table1.csv").exists()
+    picture.write_bytes(before)
+    assert jobs(snakemake(tree, "--dry-run", "results/table1.csv"))["prepare"] == 1
+
+
+def test_a_setting_that_cannot_work_fails_every_run_until_it_is_undone(tree: Path) -> None:
+    (tree / "mine.yaml").write_text(CONFIG + "protocol: {scale: 8}\n")  # leaves 8x8 pixels
+    for _ in range(2):
+        done = snakemake(tree)
+        assert done.returncode != 0
+        assert "error: pictures/hill.png" in done.stdout
+        assert not (tree / "results/table1.csv").exists()
+    (tree / "mine.yaml").write_text(CONFIG)
+    assert jobs(snakemake(tree, "--dry-run", "results/table1.csv"))["prepare"] == 1
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) -> None:
+    for path in [*tree.glob("results/*.*"), *tree.glob("results/*/mine/hevc")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for _ in range(2):
+        log = (tree / "killed.log").open("w")
+        run = subprocess.Popen(
+            command("results/table1.csv"), cwd=tree, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
+        time.sleep(random.uniform(2, 6))  # any moment must do
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        done = snakemake(tree, "--unlock")
+        assert done.returncode == 0, done.stdout
+    done = snakemake(tree, "results/table1.csv")
+    assert done.returncode == 0, done.stdout
+    assert (tree / "results/table1.csv").read_bytes() == (finished / "results/table1.csv").read_bytes()
+    (rows, provenance), (expected_rows, expected_provenance) = measurements(tree), measurements(finished)
+    pd.testing.assert_frame_equal(rows, expected_rows, check_exact=True)
+    assert provenance == expected_provenance
+
+
+MISTAKES = {  # what replaces what in the config file, and what the message says
+    "quality": ("[37]", "[52]", "hevc takes qp 0..51, not 52"),
+    "compressor": ("hevc:", "hevk:", "hevk"),
+    "method": ("[tiny]", "[tinny]", "only names 'tinny', which is not under methods: tiny"),
+    "method's file": ("{tiny: {}}\nonly: [tiny]", "{tinny: {}}\nonly: [tinny]", "no 'tinny' in methods/: it has"),
+    "table": ("[table1, ", "[tabel1, ", "no 'tabel1' in benchmarks/tables/: it has"),
+    "metric": ("only:", "metrics: [pnsr]\nonly:", "no 'pnsr' in benchmarks/metrics/: it has"),
+    "key": ("only:", "onyl: []\nonly:", "'onyl' is no key of the top level: did you mean 'only'?"),
+    "weights": ("{tiny: {}}", "{tiny: {weights: lost.pt}}", "tiny for jpeg needs lost.pt, which is missing: methods/"),
+    "empty folder": ("mine: pictures", "mine: empty", "empty has no pictures: put files in it that end in .png"),
+    "braces": ("mine: pictures", "mine: braces", "braces/a{b}.png has braces in its name"),
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(fresh: Path) -> dict[str, tuple[subprocess.CompletedProcess, bool]]:
+    """Return, by mistake, the run with it and whether there is a table; two at a time, in one tree each."""
+
+    def run(mistake: str) -> tuple[subprocess.CompletedProcess, bool]:
+        tree = copy(fresh, fresh.parent.with_name(f"refused {mistake}"))
+        before, after, _ = MISTAKES[mistake]
+        assert CONFIG.count(before) == 1
+        (tree / "mine.yaml").write_text(CONFIG.replace(before, after))
+        (tree / "empty").mkdir()
+        write_picture(tree / "braces/a{b}.png", 64, 64, seed=0)
+        return snakemake(tree, "results/table1.csv"), (tree / "results/table1.csv").exists()
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(MISTAKES, pool.map(run, MISTAKES), strict=True))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_config_is_refused_with_advice(refusals: dict, mistake: str) -> None:
+    done, has_table = refusals[mistake]
+    assert done.returncode != 0
+    assert f"config: {MISTAKES[mistake][2]}" in done.stdout
+    assert not has_table
+
+
+@pytest.fixture(scope="module")
+def refused_pictures(fresh: Path) -> subprocess.CompletedProcess:
+    """Return one run that prepares three data sets, each with one good and one bad picture."""
+    tree = copy(fresh, fresh.parent.with_name("pictures"))
+    for name in ("text", "truncated", "small"):
+        write_picture(tree / name / "good.png", 64, 64, seed=0)
+    (tree / "text/bad.png").write_text("no picture")
+    (tree / "truncated/bad.png").write_bytes((tree / "truncated/good.png").read_bytes()[:-1000])
+    write_picture(tree / "small/bad.png", 4, 4, seed=0)
+    folders = "{mine: pictures, text: text, truncated: truncated, small: small}"
+    (tree / "mine.yaml").write_text(CONFIG.replace("{mine: pictures}", folders))
+    done = snakemake(tree, *(f"results/originals/{name}.csv" for name in ("text", "truncated", "small")))
+    assert not list((tree / "results/originals").glob("*.csv"))
+    return done
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"), [("text", "export it as"), ("truncated", "get it again"), ("small", "16")]
+)
+def test_a_bad_picture_is_refused_with_its_name_and_advice(refused_pictures, folder: str, advice: str) -> None:
+    assert refused_pictures.returncode != 0
+    message = next(line for line in refused_pictures.stdout.splitlines() if f"error: {folder}/bad.png" in line)
+    assert advice in message
+
+
+def test_lint_finds_nothing(tree: Path) -> None:
+    done = snakemake(tree, "--lint")
+    assert done.returncode == 0, done.stdout
+    assert "good condition" in done.stdout
+
+
+def test_the_report_holds_tables_and_figure(tree: Path) -> None:
+    done = snakemake(tree, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    page = (tree / "report.html").read_text()
+    assert all(name in page for name in ("table1.csv", "table2.csv", "gain_over_cost.png"))
