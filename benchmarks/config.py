@@ -3,6 +3,7 @@
 import difflib
 from pathlib import Path
 
+import compressors
 from benchmarks import datasets, plugins
 
 SCHEMA = plugins.ROOT / "workflow/schemas/config.schema.yaml"
@@ -26,9 +27,10 @@ def check(config: dict) -> None:
         plugins.check("compressors", name)
         module = plugins.find("compressors", name)
         for quality in settings["qualities"]:
-            if quality not in module.QUALITIES:
-                span = f"{module.QUALITIES[0]}..{module.QUALITIES[-1]}"
-                raise ValueError(f"compressors: {name} takes {module.QUALITY} {span}, not {quality}")
+            try:
+                compressors.check_quality(module, quality)
+            except ValueError as error:
+                raise ValueError(f"compressors: {error}") from None
     for kind in ("metrics", "tables", "figures"):
         for name in config[kind]:
             plugins.check(f"benchmarks/{kind}", name)
@@ -102,6 +104,8 @@ def _check_schema(config: dict) -> None:
     if error is None:
         return
     place = ".".join(str(part) for part in error.path) or "the top level"
+    if error.validator == "required" and place.startswith("compressors."):
+        plugins.check("compressors", error.path[1])  # a misspelt one lacks what the default file says of the right one
     if error.validator != "additionalProperties":
         text = isinstance(error.instance, str) and error.instance.replace(".", "", 1).isdigit()
         advice = " (numbers within braces on the command line arrive as text: write them in a file)" if text else ""

@@ -54,7 +54,11 @@ def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return each image's gain in a metric over the decoded image, for all methods but `decoded`.
 
     The result has the columns of the measurements, with the gain as `value`.
+
+    Raises ValueError if the metric was not measured.
     """
+    if metric not in rows["metric"].to_numpy():
+        raise ValueError(f"{metric} was not measured: add it to metrics in the config")
     rows = rows[rows["metric"] == metric]
     keys = ["dataset", "image", "compressor", "quality"]
     decoded = rows.loc[rows["method"] == "decoded", [*keys, "value"]].rename(columns={"value": "zero"})

@@ -10,3 +10,12 @@ A compressor module defines
 - `encode(image, quality)`: uint8 (H, W) luma or (H, W, 3) RGB to the bytes of a decodable bitstream,
 - `decode(bitstream)`: those bytes back to a uint8 image of the same shape.
 """
+
+from types import ModuleType
+
+
+def check_quality(compressor: ModuleType, quality: int) -> None:
+    """Raise ValueError if a compressor does not take a quality."""
+    if quality not in compressor.QUALITIES:
+        span = f"{compressor.QUALITY} {compressor.QUALITIES[0]}..{compressor.QUALITIES[-1]}"
+        raise ValueError(f"{compressor.__name__.split('.')[-1]} takes {span}, not {quality}")

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import compressors
 from benchmarks import plugins
 
 
@@ -47,9 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
 def find(name: str, quality: int):
     """Return the compressor module `name`; raise ValueError if it is unknown or does not take `quality`."""
     module = plugins.find("compressors", name)
-    if quality not in module.QUALITIES:
-        allowed = f"{module.QUALITIES[0]}..{module.QUALITIES[-1]}"
-        raise ValueError(f"{name} takes {module.QUALITY} {allowed}, not {quality}")
+    compressors.check_quality(module, quality)
     return module
 
 

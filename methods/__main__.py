@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import compressors
 from benchmarks import allocator, plugins
 
 
@@ -158,6 +159,8 @@ def _pairs(options: argparse.Namespace, folder: Path):
 
     module = plugins.find("compressors", options.compressor)
     qualities = options.qualities or pairs.QUALITIES[module.QUALITY]
+    for quality in qualities:
+        compressors.check_quality(module, quality)
     return pairs.cached(folder, options.compressor, qualities, options.colour, options.threads, options.pairs)
 
 

@@ -19,7 +19,7 @@ def card(weights: Path) -> str:
     if "training" not in metadata:
         raise ValueError(f"{weights} carries no history: it was not written by `python -m methods train`")
     record = json.loads(metadata["training"])
-    data, settings, initial = record["training_images"], record["settings"], record["initial"]
+    data, settings, initial = record["training_images"], record["settings"], record.get("initial")
     facts = {
         "network": f"{record['method']}, {record['parameters']:,} parameters",
         "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}",

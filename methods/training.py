@@ -67,11 +67,14 @@ def train(
     Returns the record of the run that is also written into the weights file: settings, data, commit, device, seconds,
     and the gains (dB per quality and exit) on all validation images.
 
-    Raises ValueError if the checkpoint was made with other settings.
+    Raises ValueError if the checkpoint is that of another run, or a multi-exit network is to learn other than the five
+    qualities that EXIT_WEIGHTS are for.
     """
     from safetensors.torch import save_file
     from tqdm import tqdm
 
+    if getattr(model, "exit_count", 1) > 1 and len(pairs.qualities) != len(EXIT_WEIGHTS):
+        raise ValueError(f"exit weights are those of {len(EXIT_WEIGHTS)} qualities, not of {len(pairs.qualities)}")
     torch.manual_seed(settings.seed)
     checkpoint, log = (output.with_name(output.name + ending) for ending in (".checkpoint", ".csv"))
     pairs, model = pairs.to(device), model.to(device, memory_format=torch.channels_last).train()
@@ -84,8 +87,14 @@ def train(
     )
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, settings))
+    identity = {
+        "settings": asdict(settings),
+        "initial": {"file": initial.name, "sha256": files.sha256(initial)} if initial else None,
+        "training_images": pairs.description,
+        "validation_images": validation.description,
+    }
     parts = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}
-    done, seconds = _resume(checkpoint, parts, settings)
+    done, seconds = _resume(checkpoint, parts, identity)
 
     began = time.monotonic() - seconds
     with tqdm(total=settings.steps, initial=done, unit="step", disable=None) as bar:
@@ -99,16 +108,13 @@ def train(
                 table = gains(average.module, validation, VALIDATION_IMAGES, device)
                 _log(log, step + 1, time.monotonic() - began, float(error), table)
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == settings.steps:
-                _save(checkpoint, parts, settings, step + 1, time.monotonic() - began)
+                _save(checkpoint, parts, identity, step + 1, time.monotonic() - began)
 
     seconds = time.monotonic() - began
     record = {
         "method": type(model).__name__,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "settings": asdict(settings),
-        "initial": {"file": initial.name, "sha256": files.sha256(initial)} if initial else None,
-        "training_images": pairs.description,
-        "validation_images": validation.description,
+        **identity,
         "commit": provenance.commit(),
         "versions": provenance.versions(),
         "device": f"{provenance.device_name(device)}, {torch.get_num_threads()} threads",
@@ -224,19 +230,20 @@ def _count(row: list[float]) -> Iterator[tuple[int, float]]:
     return enumerate(row, start=1)
 
 
-def _save(path: Path, parts: dict, settings: Settings, step: int, seconds: float) -> None:
+def _save(path: Path, parts: dict, identity: dict, step: int, seconds: float) -> None:
     state = {name: part.state_dict() for name, part in parts.items()}
     with files.replacing(path) as temporary:
-        torch.save(state | {"settings": asdict(settings), "step": step, "seconds": seconds}, temporary)
+        torch.save(state | {"identity": identity, "step": step, "seconds": seconds}, temporary)
 
 
-def _resume(path: Path, parts: dict, settings: Settings) -> tuple[int, float]:
+def _resume(path: Path, parts: dict, identity: dict) -> tuple[int, float]:
     """Load a checkpoint into `parts`; return the steps and seconds it stands for, (0, 0.0) if there is none."""
     if not path.exists():
         return 0, 0.0
     state = torch.load(path, weights_only=True, map_location="cpu")
-    if state["settings"] != asdict(settings):
-        raise ValueError(f"{path} was made with other settings, {state['settings']}: use those, or remove it")
+    if state["identity"] != identity:
+        other = next(name for name in identity if state["identity"][name] != identity[name])
+        raise ValueError(f"{path} is of a run with other {other}, {state['identity'][other]}: use those, or remove it")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return state["step"], state["seconds"]

@@ -213,6 +213,15 @@ def test_own_pictures_stop_where_batches_do(measured):
         assert np.abs(result.picture.astype(int) - expected).max() <= 1  # where a value is a half but for float32
 
 
+def test_a_score_equal_to_the_threshold_is_enough():
+    gray = np.full((20, 24), 100, np.uint8)  # constant images score exactly 0
+    x = network.to_tensor([gray], "cpu")
+    assert float(early_exit.score(x, 8)) == 0.0
+    assert early_exit.enhance(Brighter(), x, 8, 0.0)[1].tolist() == [1]
+    assert enhance.enhance(Brighter(), gray, 8, 0.0, None, "cpu").exit == 1
+    assert early_exit.enhance(Brighter(), x, 8, 1e-6)[1].tolist() == [3]
+
+
 def test_an_exit_can_be_asked_for():
     picture = np.full((20, 24), 100, np.uint8)
     for exit in (1, 2, 3):

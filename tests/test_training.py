@@ -353,7 +353,7 @@ def test_a_checkpoint_of_other_settings_is_refused(data, often, tmp_path):
     output = tmp_path / "net.safetensors"
     training.train(small(), data, data, SETTINGS, output, "cpu")
     other = dataclasses.replace(SETTINGS, learning_rate=1e-4)
-    with pytest.raises(ValueError, match=r"net\.safetensors\.checkpoint was made with other settings.*or remove it"):
+    with pytest.raises(ValueError, match=r"net\.safetensors\.checkpoint is of a run with other settings.*or remove it"):
         training.train(small(), data, data, other, output, "cpu")
 
 

@@ -25,13 +25,13 @@ dataset: mine
 folders: {mine: pictures}
 compressors:
   jpeg: {qualities: [50, 10], threshold: 0.91} # so that some images leave early and some do not
-  hevc: {qualities: [37], threshold: 0.66}
+  hevc: {qualities: [37], threshold: 0.70}
 methods: {tiny: {}}
 only: [tiny]
 tables: [table1, table2]
 figures: [gain_over_cost]
 """
-THRESHOLDS = {"jpeg": 0.91, "hevc": 0.66}
+THRESHOLDS = {"jpeg": 0.91, "hevc": 0.70}
 LEVELS = [("jpeg", 50), ("jpeg", 10), ("hevc", 37)]
 TINY = '''\
 """Tiny: a share of a 3x3 mean, without weights."""
@@ -108,9 +108,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(fresh: Path) -> Path:
+def finished(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the tree after a whole run; tests copy it before they write."""
-    tree = copy(fresh, fresh.parent.with_name("finished"))
+    tree = copy(fresh, tmp_path_factory.mktemp("finished"))
     done = snakemake(tree)
     assert done.returncode == 0, done.stdout
     return tree
@@ -270,15 +270,13 @@ def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: 
     assert jobs(snakemake(tree, "--dry-run", "results/table1.csv"))["prepare"] == 1
 
 
-def test_a_setting_that_cannot_work_fails_every_run_until_it_is_undone(tree: Path) -> None:
+def test_a_setting_that_cannot_work_fails_every_run(tree: Path) -> None:
     (tree / "mine.yaml").write_text(CONFIG + "protocol: {scale: 8}\n")  # leaves 8x8 pixels
     for _ in range(2):
         done = snakemake(tree)
         assert done.returncode != 0
         assert "error: pictures/hill.png" in done.stdout
         assert not (tree / "results/table1.csv").exists()
-    (tree / "mine.yaml").write_text(CONFIG)
-    assert jobs(snakemake(tree, "--dry-run", "results/table1.csv"))["prepare"] == 1
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) -> None:
@@ -304,9 +302,8 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) ->
 
 MISTAKES = {  # what replaces what in the config file, and what the message says
     "quality": ("[37]", "[52]", "hevc takes qp 0..51, not 52"),
-    "compressor": ("hevc:", "hevk:", "hevk"),
+    "compressor": ("hevc:", "hevk:", "no 'hevk' in compressors/: it has"),
     "method": ("[tiny]", "[tinny]", "only names 'tinny', which is not under methods: tiny"),
-    "method's file": ("{tiny: {}}\nonly: [tiny]", "{tinny: {}}\nonly: [tinny]", "no 'tinny' in methods/: it has"),
     "table": ("[table1, ", "[tabel1, ", "no 'tabel1' in benchmarks/tables/: it has"),
     "metric": ("only:", "metrics: [pnsr]\nonly:", "no 'pnsr' in benchmarks/metrics/: it has"),
     "key": ("only:", "onyl: []\nonly:", "'onyl' is no key of the top level: did you mean 'only'?"),
@@ -317,11 +314,13 @@ MISTAKES = {  # what replaces what in the config file, and what the message says
 
 
 @pytest.fixture(scope="module")
-def refusals(fresh: Path) -> dict[str, tuple[subprocess.CompletedProcess, bool]]:
+def refusals(
+    fresh: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[subprocess.CompletedProcess, bool]]:
     """Return, by mistake, the run with it and whether there is a table; two at a time, in one tree each."""
 
     def run(mistake: str) -> tuple[subprocess.CompletedProcess, bool]:
-        tree = copy(fresh, fresh.parent.with_name(f"refused {mistake}"))
+        tree = copy(fresh, tmp_path_factory.mktemp("refused"))
         before, after, _ = MISTAKES[mistake]
         assert CONFIG.count(before) == 1
         (tree / "mine.yaml").write_text(CONFIG.replace(before, after))
@@ -337,14 +336,15 @@ def refusals(fresh: Path) -> dict[str, tuple[subprocess.CompletedProcess, bool]]
 def test_a_mistake_in_the_config_is_refused_with_advice(refusals: dict, mistake: str) -> None:
     done, has_table = refusals[mistake]
     assert done.returncode != 0
-    assert f"config: {MISTAKES[mistake][2]}" in done.stdout
+    message = next(line for line in done.stdout.splitlines() if line.startswith("config: "))
+    assert MISTAKES[mistake][2] in message
     assert not has_table
 
 
 @pytest.fixture(scope="module")
-def refused_pictures(fresh: Path) -> subprocess.CompletedProcess:
+def refused_pictures(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess:
     """Return one run that prepares three data sets, each with one good and one bad picture."""
-    tree = copy(fresh, fresh.parent.with_name("pictures"))
+    tree = copy(fresh, tmp_path_factory.mktemp("pictures"))
     for name in ("text", "truncated", "small"):
         write_picture(tree / name / "good.png", 64, 64, seed=0)
     (tree / "text/bad.png").write_text("no picture")

@@ -22,7 +22,7 @@ def draw(results: Results) -> Figure:
         for compressor, panel in places.items():
             for number, label in enumerate(labels):
                 curve = curves[(curves["compressor"] == compressor) & (curves["label"] == label)]
-                look = {"marker": MARKERS[number], "color": COLOURS[number], "ms": 5, "lw": 0.8}
+                look = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 5, "lw": 0.8}
                 panel.plot(curve["gmacs"], curve["gain"], label=label, **look)
                 for _, point in curve.iloc[[0, -1]].iterrows():
                     place = (point["gmacs"], point["gain"])
@@ -33,7 +33,7 @@ def draw(results: Results) -> Figure:
             panel.xaxis.set_minor_formatter(NullFormatter())
             panel.set_xlim(8, 220)
         handles = next(iter(places.values())).get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=len(labels))
+        figure.legend(*handles, loc="outside lower center", ncols=min(len(labels), 4))
     return figure
 
 

@@ -12,6 +12,9 @@ AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 def draw(results: Results) -> Figure:
     """Return a row of panels per compressor, PSNR and SSIM: pale points are images, large ones means by quality."""
     rows = results.measurements[results.measurements["method"] == "decoded"]
+    missing = {"iqam", *AXES} - set(rows["metric"])
+    if missing:
+        raise ValueError(f"{', '.join(sorted(missing))} was not measured: add it to metrics in the config")
     wide = rows.pivot_table(index=["compressor", "quality", "image"], columns="metric", values="value", sort=False)
     compressors = list(rows["compressor"].unique())
     with plt.rc_context(STYLE):

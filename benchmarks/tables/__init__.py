@@ -34,13 +34,13 @@ class Results:
 def write(frame: pd.DataFrame, note: str, output: Path) -> None:
     """Write a table as `output` (.csv) and beside it as .md and .tex, each with `note` but the CSV.
 
-    The cells are strings already or numbers that need no rounding; missing ones are empty.
+    Numbers are rounded already; those of a column are printed with equally many decimals. Missing cells are empty.
     """
     from tabulate import tabulate
 
-    shown = frame.astype(object).where(frame.notna(), "")
+    shown = frame.apply(_aligned)
     texts = {
-        output: frame.to_csv(index=False, lineterminator="\n"),
+        output: shown.to_csv(index=False, lineterminator="\n"),
         output.with_suffix(".md"): tabulate(shown, "keys", "pipe", showindex=False, disable_numparse=True)
         + f"\n\n{note}\n",
         output.with_suffix(".tex"): tabulate(shown, "keys", "latex_booktabs", showindex=False, disable_numparse=True)
@@ -49,3 +49,12 @@ def write(frame: pd.DataFrame, note: str, output: Path) -> None:
     for path, text in texts.items():
         with files.replacing(path) as temporary:
             temporary.write_text(text)
+
+
+def _aligned(column: pd.Series) -> pd.Series:
+    """Return a column as text, numbers with the decimals of the longest."""
+    texts = column.map(lambda cell: "" if pd.isna(cell) else str(cell))
+    if column.map(lambda cell: isinstance(cell, float)).all():
+        decimals = texts.str.partition(".")[2].str.len().max()
+        texts = column.map(lambda cell: "" if pd.isna(cell) else f"{cell:.{decimals}f}")
+    return texts
