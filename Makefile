@@ -34,4 +34,4 @@ lint: $(INSTALLED)
 	$(RUN) snakemake --lint
 
 clean:
-	rm -rf results/[!R]* logs .snakemake
+	rm -rf results/[!R]* results/.*.tmp logs .snakemake

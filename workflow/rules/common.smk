@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)  # our own modules, whatever is installed under the same names
 
 from benchmarks import config as checked
+from benchmarks import files
 
 try:
     checked.check(config)
@@ -32,9 +33,19 @@ wildcard_constraints:
     quality=r"\d+",
 
 
+def pictures(wildcards):
+    """Return the pictures of a data set."""
+    return checked.datasets.sources(checked.source(config, wildcards.dataset))
+
+
 def weights(wildcards):
     """Return the weights file of a method for a compressor, as a list of none or one."""
     return checked.weights(config, wildcards.method, wildcards.compressor)
+
+
+def content(*paths):
+    """Return the checksums of sources, a param: Snakemake looks at no input that is older than what was made of it."""
+    return [files.sha256(path) for path in paths]
 
 
 onerror:
@@ -43,4 +54,5 @@ onerror:
         for job in level:
             if not all(Path(file).exists() for file in job.input):
                 for file in job.output:
-                    Path(file).unlink(missing_ok=True)
+                    if str(file).startswith("results/"):  # never weights
+                        Path(file).unlink(missing_ok=True)

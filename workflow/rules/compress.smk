@@ -1,7 +1,7 @@
 rule prepare:
     """Pictures to the originals of the protocol; the manifest's checksums decide what is done again."""
     input:
-        lambda wildcards: checked.datasets.sources(checked.source(config, wildcards.dataset)),
+        pictures,
     output:
         manifest="results/originals/{dataset}.csv",
     log:
@@ -13,6 +13,7 @@ rule prepare:
         colour=PROTOCOL["colour"],
         crop=f"--crop {PROTOCOL['crop']}" if PROTOCOL["crop"] else "",
         scale=PROTOCOL["scale"],
+        bytes=lambda wildcards: sum(path.stat().st_size for path in pictures(wildcards)),
     shell:
         "python -m benchmarks prepare {params.source:q} -o {output.manifest}"
         " --colour {params.colour} {params.crop} --scale {params.scale} 2> {log}"
@@ -30,6 +31,8 @@ rule compress:
     conda:
         "../../environment.yml"
     threads: 2
+    params:
+        content=lambda wildcards: content(f"compressors/{wildcards.compressor}.py"),
     shell:
         "python -m compressors folder {wildcards.compressor} {input.manifest}"
         " -q {wildcards.quality} -o {output.table} --workers {threads} 2> {log}"

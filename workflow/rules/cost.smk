@@ -13,6 +13,7 @@ rule complexity:
         "../../environment.yml"
     params:
         channels=CHANNELS,
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py"),
     shell:
         "python -m benchmarks complexity {wildcards.method} --channels {params.channels} -o {output} 2> {log}"
 
@@ -32,6 +33,7 @@ rule latency:
         gpu=GPU,
     params:
         channels=CHANNELS,
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py"),
         device=config["device"],
     shell:
         "python -m benchmarks latency {wildcards.method} --channels {params.channels} --device {params.device}"

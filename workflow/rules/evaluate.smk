@@ -21,6 +21,7 @@ rule evaluate:
         block_size=lambda wildcards: COMPRESSORS[wildcards.compressor]["iqam_block_size"],
         iqam=PROTOCOL["iqam"],
         device=config["device"],
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *weights(wildcards)),
     shell:
         "python -m benchmarks evaluate {wildcards.method} {params.weights}"
         " --originals {input.manifest} --decoded {input.decoded}"
