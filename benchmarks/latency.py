@@ -24,11 +24,11 @@ def measure(method: str, channels: int, block_size: int, device: str) -> list[di
 
     Weights do not change the time, so the network has its random start values.
     """
-    model = plugins.find("methods", method).load(None, device).to(memory_format=torch.channels_last)
+    model = plugins.find("methods", method).load(None, device)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, channels, SIDE, SIDE, generator=generator).to(device)
     own = getattr(model, "channels", channels)
-    x = x.reshape(-1, own, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+    x = x.reshape(-1, own, SIDE, SIDE)
     place = {"device": provenance.device_name(device), "threads": torch.get_num_threads()}
     size = {"precision": "float32", "batch": 1, "height": SIDE, "width": SIDE}
 

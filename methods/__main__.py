@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--patch", type=int, default=64, help="side of a crop, a multiple of 32")
     train.add_argument("--learning-rate", type=float, default=1e-3)
     train.add_argument("--initial", type=Path, help="weights to start from, e.g. those for another compressor")
+    train.add_argument("--warmup", type=int, default=200, help="steps")
+    train.add_argument("--ema", type=float, default=0.999, help="decay of the weights' average")
+    train.add_argument("--equal-exits", action="store_true", help="weigh all exits alike, not as the paper does")
     train.add_argument("--seed", type=int, default=0)
     _add_device(train)
     train.add_argument("-o", "--output", type=Path, required=True, help="weights, .safetensors")
@@ -145,7 +148,16 @@ def _train(options: argparse.Namespace) -> None:
     if options.output.suffix != ".safetensors":
         raise ValueError(f"{options.output}: weights are written as .safetensors, so the name must end so")
     device = network.choose_device(options.device, options.threads)
-    settings = training.Settings(options.steps, options.batch, options.patch, options.learning_rate, seed=options.seed)
+    settings = training.Settings(
+        options.steps,
+        options.batch,
+        options.patch,
+        options.learning_rate,
+        options.warmup,
+        options.ema,
+        seed=options.seed,
+        equal_exits=options.equal_exits,
+    )
     training_pairs, validation_pairs = (_pairs(options, folder) for folder in (options.data, options.validation))
     torch.manual_seed(options.seed)
     model = plugins.find("methods", options.method).load(None, "cpu")

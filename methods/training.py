@@ -49,6 +49,7 @@ class Settings:
     ema: float = 0.999
     clip: float = 1.0
     seed: int = 0
+    equal_exits: bool = False  # weigh all exits alike at every quality, instead of by EXIT_WEIGHTS
 
 
 def train(
@@ -100,7 +101,7 @@ def train(
     with tqdm(total=settings.steps, initial=done, unit="step", disable=None) as bar:
         for step in range(done, settings.steps):
             batch = pairs.batch(settings.batch, settings.patch, settings.seed * 1_000_003 + step)
-            error = update(model, batch, optimizer, settings.clip)
+            error = update(model, batch, optimizer, settings.clip, settings.equal_exits)
             schedule.step()
             average.update_parameters(model)
             bar.update()
@@ -129,13 +130,17 @@ def train(
 
 
 def update(
-    model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], optimizer: torch.optim.Optimizer, clip: float
+    model: nn.Module,
+    batch: tuple[Tensor, Tensor, Tensor],
+    optimizer: torch.optim.Optimizer,
+    clip: float,
+    equal_exits: bool = False,
 ) -> Tensor:
     """Make one optimizer step on (original, decoded, quality index) and return the loss."""
     original, decoded, quality = batch
     with torch.autocast(original.device.type, torch.bfloat16):
         enhanced = list(network.exits(model, decoded.contiguous(memory_format=torch.channels_last)))
-    error = loss(enhanced, original, decoded, quality)
+    error = loss(enhanced, original, decoded, quality, equal_exits)
     optimizer.zero_grad()
     error.backward()
     nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -143,14 +148,16 @@ def update(
     return error.detach()
 
 
-def loss(enhanced: list[Tensor], original: Tensor, decoded: Tensor, quality: Tensor) -> Tensor:
+def loss(
+    enhanced: list[Tensor], original: Tensor, decoded: Tensor, quality: Tensor, equal_exits: bool = False
+) -> Tensor:
     """Return the mean over crops of the exit-weighted squared error relative to the decoded crop's.
 
     All images are float (N, C, H, W) in [0, 1]; `quality` (N,) counts qualities from the best. 1 means no gain.
     """
     errors = torch.stack([(image.float() - original).square().mean(dim=(1, 2, 3)) for image in enhanced], dim=1)
     before = (decoded - original).square().mean(dim=(1, 2, 3)) + ERROR_FLOOR
-    if len(enhanced) == len(EXIT_WEIGHTS[0]):
+    if len(enhanced) == len(EXIT_WEIGHTS[0]) and not equal_exits:
         weights = torch.tensor(EXIT_WEIGHTS, device=errors.device)[quality]
     else:
         weights = torch.ones_like(errors)
