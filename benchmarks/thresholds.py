@@ -1,7 +1,8 @@
 """Choose the threshold of early exit on a validation set: where the curve of gain over cost turns flat.
 
 RBQE, ECCV 2020, Fig. 6a sweeps the threshold and takes "the turning point". As a rule: the cheapest threshold whose
-mean gain is within TOLERANCE of the best. On the figure's own points that is 0.89, the paper's choice.
+mean gain is within TOLERANCE of the best. On the figure's own points that is 0.89, the paper's choice, with any
+tolerance from 0.01 to 0.03 dB.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from benchmarks import early_exit, measurements
 
-TOLERANCE = 0.01  # dB
+TOLERANCE = 0.02  # dB
 THRESHOLDS = np.round(np.arange(0, 1.0001, 0.01), 2)
 
 
