@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from benchmarks import datasets, files, plugins, provenance
@@ -35,6 +36,7 @@ def evaluate(
     `decoded` also gets the bits per pixel of the bitstreams.
     """
     model = plugins.find("methods", method).load(weights, device)
+    model.to(memory_format=torch.channels_last)  # a third faster on CPUs
     bits = pd.read_csv(decoded)
     scoring = (block_size, variant)
     batches = _batches(originals, decoded, GPU_BATCH if device.startswith("cuda") else 1)

@@ -24,7 +24,7 @@ def measure(method: str, channels: int, block_size: int, device: str) -> list[di
 
     Weights do not change the time, so the network has its random start values.
     """
-    model = plugins.find("methods", method).load(None, device)
+    model = plugins.find("methods", method).load(None, device).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, channels, SIDE, SIDE, generator=generator).to(device)
     own = getattr(model, "channels", channels)

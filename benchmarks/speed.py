@@ -21,7 +21,7 @@ def iqam_speed(device: str) -> str:
     picture = data.camera()
     images = network.to_tensor([picture], device)
     values = images * 255
-    model = plugins.find("methods", "rbqe").load(None, device)
+    model = plugins.find("methods", "rbqe").load(None, device).to(memory_format=torch.channels_last)
     first = _median(lambda: model(images, 1))
     rows = []
     for block_size in (4, 8):
@@ -39,7 +39,7 @@ def exit_cost(method: str, device: str) -> str:
     """Return a table of the time to stop at each exit, with and without scores, over computing that exit alone."""
     from tabulate import tabulate
 
-    model = plugins.find("methods", method).load(None, device)
+    model = plugins.find("methods", method).load(None, device).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, getattr(model, "channels", 1), 512, 512, generator=generator).to(device)
     rows = []

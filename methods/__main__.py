@@ -128,6 +128,8 @@ def _outputs(sources: list[Path], output: Path) -> list[Path]:
 
 def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
     """Return the network for a compressor, and the compressor's settings in the default configuration."""
+    import torch
+
     from benchmarks import config
 
     default = config.default()
@@ -136,7 +138,8 @@ def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
     plugins.check("methods", options.method)
     shipped = config.weights(default, options.method, compressor)
     weights = options.weights or (plugins.ROOT / shipped[0] if shipped else None)
-    return plugins.find("methods", options.method).load(weights, device), default["compressors"][compressor]
+    model = plugins.find("methods", options.method).load(weights, device)
+    return model.to(memory_format=torch.channels_last), default["compressors"][compressor]
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
         from methods import checkpoints
 
         checkpoints.load_into(model, weights)
-    return model.eval().to(device, memory_format=torch.channels_last)  # a third faster on CPUs
+    return model.eval().to(device)
 
 
 def choose_device(name: str, threads: int) -> str:
