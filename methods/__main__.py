@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("method")
     train.add_argument("--compressor", required=True)
     train.add_argument("--qualities", type=int, nargs="+", help="from best to worst (default: 50..10 or 22..42)")
-    train.add_argument("--data", type=Path, required=True, help="folder of pictures to train on")
-    train.add_argument("--validation", type=Path, required=True, help="folder of other pictures")
+    train.add_argument("--data", type=Path, nargs="+", required=True, help="folders of pictures to train on")
+    train.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of other pictures")
     train.add_argument("--colour", choices=["luma", "rgb"], default="luma")
     train.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
     train.add_argument("--steps", type=int, default=20_000)
@@ -161,22 +161,22 @@ def _train(options: argparse.Namespace) -> None:
         seed=options.seed,
         equal_exits=options.equal_exits,
     )
-    training_pairs, validation_pairs = (_pairs(options, folder) for folder in (options.data, options.validation))
+    training_pairs, validation_pairs = (_pairs(options, folders) for folders in (options.data, options.validation))
     torch.manual_seed(options.seed)
     model = plugins.find("methods", options.method).load(None, "cpu")
     training.train(model, training_pairs, validation_pairs, settings, options.output, device, options.initial)
     _card(argparse.Namespace(weights=[options.output]))
 
 
-def _pairs(options: argparse.Namespace, folder: Path):
-    """Return the pairs of a folder, compressed now or, if its pictures are the same, at an earlier call."""
+def _pairs(options: argparse.Namespace, folders: list[Path]):
+    """Return the pairs of folders, compressed now or, if their pictures are the same, at an earlier call."""
     from methods import pairs
 
     module = plugins.find("compressors", options.compressor)
     qualities = options.qualities or pairs.QUALITIES[module.QUALITY]
     for quality in qualities:
         compressors.check_quality(module, quality)
-    return pairs.cached(folder, options.compressor, qualities, options.colour, options.threads, options.pairs)
+    return pairs.cached(folders, options.compressor, qualities, options.colour, options.threads, options.pairs)
 
 
 def _card(options: argparse.Namespace) -> None:

@@ -23,14 +23,28 @@ def load_into(model: nn.Module, path: Path) -> None:
     Raises the errors of `read`, and ValueError with the first key, in the order of the model's state dict, whose shapes
     differ or that only one side has.
     """
-    weights, expected = read(path), model.state_dict()
+    weights = read(path)
+    if (reason := misfit(model, weights)) is not None:
+        raise ValueError(f"{path} was not made for {type(model).__name__}: {reason}")
+    model.load_state_dict(weights)
+
+
+def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
+    """Return why `weights` are not those of `model` (which may be on the meta device), or None if they are.
+
+    That is the first key, in the order of the model's state dict, whose shapes differ or that only one side has; or
+    whose values differ from those of an earlier key with which the network shares one tensor.
+    """
+    expected = model.state_dict(keep_vars=True)
+    first: dict[int, str] = {}
     for key in dict.fromkeys([*expected, *weights]):
         wanted, found = _shape(expected, key, "unexpected"), _shape(weights, key, "missing")
         if wanted != found:
-            raise ValueError(
-                f"{path} was not made for {type(model).__name__}: {key} is {wanted} in the network, {found} in the file"
-            )
-    model.load_state_dict(weights)
+            return f"{key} is {wanted} in the network, {found} in the file"
+        shared = first.setdefault(id(expected[key]), key)
+        if not torch.equal(weights[shared], weights[key]):
+            return f"{key} is the same as {shared} in the network, but not in the file"
+    return None
 
 
 def read(path: Path) -> dict[str, Tensor]:

@@ -80,8 +80,10 @@ class Pairs:
         return original.float() / 255, decoded.float() / 255, quality
 
 
-def build(folder: Path, compressor_name: str, qualities: list[int], colour: str, workers: int, path: Path) -> None:
-    """Compress every image of `folder` at every quality and write the pairs to `path`.
+def build(
+    folders: list[Path], compressor_name: str, qualities: list[int], colour: str, workers: int, path: Path
+) -> None:
+    """Compress every image of `folders` at every quality and write the pairs to `path`.
 
     `qualities` go from best to worst; `colour` is "luma" or "rgb". Errors name the image that caused them.
     """
@@ -91,7 +93,7 @@ def build(folder: Path, compressor_name: str, qualities: list[int], colour: str,
     from benchmarks import datasets, images
 
     compressor = plugins.find("compressors", compressor_name)
-    sources = datasets.sources(folder)
+    sources = [source for folder in folders for source in datasets.sources(folder)]
     protocol = datasets.Protocol(colour)
 
     def layers(source: Path) -> np.ndarray:
@@ -103,7 +105,7 @@ def build(folder: Path, compressor_name: str, qualities: list[int], colour: str,
         progress = tqdm(pool.map(layers, sources), f"{compressor_name} pairs", len(sources), disable=None)
         stacks = list(progress)
     description = {
-        "folder": folder.name,
+        "folder": _name(folders, " + "),
         "images": str(len(sources)),
         "compressor": compressor_name,
         "version": compressor.version(),
@@ -119,17 +121,23 @@ def build(folder: Path, compressor_name: str, qualities: list[int], colour: str,
         save_file(tensors, temporary, metadata=description)
 
 
-def cached(folder: Path, compressor: str, qualities: list[int], colour: str, workers: int, cache: Path) -> Pairs:
-    """Return the pairs of a folder from `cache`, building them there first if its pictures or the codec are new."""
+def cached(
+    folders: list[Path], compressor: str, qualities: list[int], colour: str, workers: int, cache: Path
+) -> Pairs:
+    """Return the pairs of some folders from `cache`, building them there first if a picture or the codec is new."""
     from benchmarks import datasets
 
     module = plugins.find("compressors", compressor)
-    contents = [[path.name, files.sha256(path)] for path in datasets.sources(folder)]
+    contents = [[path.name, files.sha256(path)] for folder in folders for path in datasets.sources(folder)]
     identity = json.dumps([contents, compressor, module.version(), qualities, colour])
-    path = cache / f"{folder.name}-{compressor}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+    path = cache / f"{_name(folders, '-')}-{compressor}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
     if not path.exists():
-        build(folder, compressor, qualities, colour, workers, path)
+        build(folders, compressor, qualities, colour, workers, path)
     return read(path)
+
+
+def _name(folders: list[Path], between: str) -> str:
+    return between.join(folder.name for folder in folders)
 
 
 def flat(image: np.ndarray) -> np.ndarray:
