@@ -8,7 +8,7 @@ what was compressed, with which codec. It is read through the page cache, so tra
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -80,38 +80,59 @@ class Pairs:
         return original.float() / 255, decoded.float() / 255, quality
 
 
-def build(
-    folders: list[Path], compressor_name: str, qualities: list[int], colour: str, workers: int, path: Path
-) -> None:
-    """Compress every image of `folders` at every quality and write the pairs to `path`.
+@dataclass(frozen=True)
+class Recipe:
+    """What pairs are made of: every image of `folders` at `qualities`, from best to worst, in "luma" or "rgb".
 
-    `qualities` go from best to worst; `colour` is "luma" or "rgb". Errors name the image that caused them.
+    With `grain`, every second image is there once more with Gaussian noise on it, of a standard deviation drawn from 0
+    to `grain` (of 255): clean pictures alone teach a network to wipe the grain off others.
     """
+
+    folders: list[Path]
+    compressor: str
+    qualities: list[int]
+    colour: str
+    grain: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return " + ".join(folder.name for folder in self.folders)
+
+
+def build(recipe: Recipe, workers: int, path: Path) -> None:
+    """Compress the images of a recipe and write the pairs to `path`; errors name the image that caused them."""
     from safetensors.torch import save_file
     from tqdm import tqdm
 
     from benchmarks import datasets, images
 
-    compressor = plugins.find("compressors", compressor_name)
-    sources = [source for folder in folders for source in datasets.sources(folder)]
-    protocol = datasets.Protocol(colour)
+    compressor = plugins.find("compressors", recipe.compressor)
+    sources = [source for folder in recipe.folders for source in datasets.sources(folder)]
+    protocol = datasets.Protocol(recipe.colour)
 
-    def layers(source: Path) -> np.ndarray:
+    def layers(source: Path, noise: np.random.Generator | None) -> np.ndarray:
         original = datasets.prepare(images.read(source), protocol)
-        decoded = [compressor.decode(compressor.encode(original, quality)) for quality in qualities]
+        if noise is not None:
+            noisy = original + noise.uniform(0, recipe.grain) * noise.standard_normal(original.shape)
+            original = noisy.round().clip(0, 255).astype(np.uint8)
+        decoded = [compressor.decode(compressor.encode(original, quality)) for quality in recipe.qualities]
         return np.stack([original, *decoded])
 
+    jobs: list[tuple] = [(source, None) for source in sources]
+    if recipe.grain:
+        jobs += [(source, np.random.default_rng(number)) for number, source in enumerate(sources[::2])]
     with ThreadPoolExecutor(workers) as pool:
-        progress = tqdm(pool.map(layers, sources), f"{compressor_name} pairs", len(sources), disable=None)
-        stacks = list(progress)
+        made = pool.map(lambda job: layers(*job), jobs)
+        stacks = list(tqdm(made, f"{recipe.compressor} pairs", len(jobs), disable=None))
     description = {
-        "folder": _name(folders, " + "),
+        "folder": recipe.name,
         "images": str(len(sources)),
-        "compressor": compressor_name,
+        "grain": f"{recipe.grain:g}",
+        "compressor": recipe.compressor,
         "version": compressor.version(),
         "settings": compressor.settings(stacks[0][0]),
-        "qualities": json.dumps(qualities),
-        "colour": colour,
+        "qualities": json.dumps(recipe.qualities),
+        "colour": recipe.colour,
     }
     tensors = {
         "pixels": torch.from_numpy(np.concatenate([flat(stack) for stack in stacks], axis=2)).contiguous(),
@@ -121,23 +142,18 @@ def build(
         save_file(tensors, temporary, metadata=description)
 
 
-def cached(
-    folders: list[Path], compressor: str, qualities: list[int], colour: str, workers: int, cache: Path
-) -> Pairs:
-    """Return the pairs of some folders from `cache`, building them there first if a picture or the codec is new."""
+def cached(recipe: Recipe, workers: int, cache: Path) -> Pairs:
+    """Return the pairs of a recipe from `cache`, building them there first if a picture or the codec is new."""
     from benchmarks import datasets
 
-    module = plugins.find("compressors", compressor)
-    contents = [[path.name, files.sha256(path)] for folder in folders for path in datasets.sources(folder)]
-    identity = json.dumps([contents, compressor, module.version(), qualities, colour])
-    path = cache / f"{_name(folders, '-')}-{compressor}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+    module = plugins.find("compressors", recipe.compressor)
+    contents = [[path.name, files.sha256(path)] for folder in recipe.folders for path in datasets.sources(folder)]
+    identity = json.dumps([contents, module.version(), *astuple(recipe)[1:]])
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    path = cache / f"{recipe.name.replace(' + ', '-')}-{recipe.compressor}-{digest}.safetensors"
     if not path.exists():
-        build(folders, compressor, qualities, colour, workers, path)
+        build(recipe, workers, path)
     return read(path)
-
-
-def _name(folders: list[Path], between: str) -> str:
-    return between.join(folder.name for folder in folders)
 
 
 def flat(image: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def data(folder, tmp_path_factory) -> pairs.Pairs:
     path = tmp_path_factory.mktemp("pairs") / "pairs.safetensors"
-    pairs.build(folder, "jpeg", QUALITIES, "luma", 2, path)
+    pairs.build(pairs.Recipe([folder], "jpeg", QUALITIES, "luma"), 2, path)
     return pairs.read(path)
 
 
@@ -78,7 +78,7 @@ def test_pairs_are_the_pictures_and_their_decoded_versions(folder, data):
 
 def test_colour_pairs_keep_their_channels(tmp_path):
     photographs(tmp_path / "pictures", colour=True)
-    pairs.build(tmp_path / "pictures", "jpeg", [30], "rgb", 1, tmp_path / "pairs.safetensors")
+    pairs.build(pairs.Recipe([tmp_path / "pictures"], "jpeg", [30], "rgb"), 1, tmp_path / "pairs.safetensors")
     original = images.read(tmp_path / "pictures/1.png")
     data = pairs.read(tmp_path / "pairs.safetensors")
     for layer, expected in enumerate([original, jpeg.decode(jpeg.encode(original, 30))]):
@@ -90,6 +90,7 @@ def test_pairs_say_what_was_compressed_and_how(folder, data):
     assert data.description == {
         "folder": folder.name,
         "images": "3",
+        "grain": "0",
         "compressor": "jpeg",
         "version": jpeg.version(),
         "settings": "gray (4:0:0)",
@@ -150,22 +151,35 @@ def test_large_pictures_are_drawn_more_often():
     assert share == pytest.approx(0.75, abs=0.03)  # by area; four standard deviations of 4,000 draws
 
 
+def test_grain_is_on_copies_of_every_second_picture(folder, data, tmp_path):
+    pairs.build(pairs.Recipe([folder], "jpeg", QUALITIES, "luma", grain=6.0), 2, tmp_path / "pairs.safetensors")
+    grainy = pairs.read(tmp_path / "pairs.safetensors")
+    assert grainy.sizes.tolist() == [list(size) for size in [*SIZES, *SIZES[::2]]]
+    assert torch.equal(grainy.pixels[..., : data.pixels.shape[-1]], data.pixels)
+    for copy, number in enumerate(range(0, len(SIZES), 2), start=len(SIZES)):
+        noise = (grainy.image(copy, 0) - data.image(number, 0)) * 255
+        expected = 6 * np.random.default_rng(number // 2).uniform()
+        assert float(noise.std()) == pytest.approx(expected, abs=0.35)  # rounding to 8 bits adds up to 0.29
+        decoded = jpeg.decode(jpeg.encode((grainy.image(copy, 0)[0, 0] * 255).round().byte().numpy(), QUALITIES[0]))
+        assert torch.equal(grainy.image(copy, 1), network.to_tensor([decoded], "cpu"))
+
+
 def test_cached_pairs_are_built_once_and_anew_when_a_picture_changes(tmp_path):
     pictures, cache = photographs(tmp_path / "pictures"), tmp_path / "cache"
 
     def built() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
 
-    first = pairs.cached(pictures, "jpeg", [30], "luma", 1, cache)
+    first = pairs.cached(pairs.Recipe([pictures], "jpeg", [30], "luma"), 1, cache)
     files_before = built()
-    again = pairs.cached(pictures, "jpeg", [30], "luma", 1, cache)
+    again = pairs.cached(pairs.Recipe([pictures], "jpeg", [30], "luma"), 1, cache)
     assert built() == files_before
     assert torch.equal(first.pixels, again.pixels)
     images.write(pictures / "1.png", 255 - images.read(pictures / "1.png"))
-    changed = pairs.cached(pictures, "jpeg", [30], "luma", 1, cache)
+    changed = pairs.cached(pairs.Recipe([pictures], "jpeg", [30], "luma"), 1, cache)
     assert len(built()) == 2
     torch.testing.assert_close(changed.image(1, 0), 1 - first.image(1, 0))  # but for float32
-    pairs.cached(pictures, "jpeg", [20], "luma", 1, cache)
+    pairs.cached(pairs.Recipe([pictures], "jpeg", [20], "luma"), 1, cache)
     assert len(built()) == 3
 
 
@@ -173,7 +187,7 @@ def test_a_picture_that_cannot_be_compressed_leaves_no_pairs(tmp_path):
     photographs(tmp_path / "pictures")
     (tmp_path / "pictures/broken.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"broken\.png"):
-        pairs.build(tmp_path / "pictures", "jpeg", [30], "luma", 1, tmp_path / "pairs.safetensors")
+        pairs.build(pairs.Recipe([tmp_path / "pictures"], "jpeg", [30], "luma"), 1, tmp_path / "pairs.safetensors")
     assert not (tmp_path / "pairs.safetensors").exists()
 
 
