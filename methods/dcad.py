@@ -1,9 +1,9 @@
 """DCAD: a deep CNN-based auto decoder for compressed video.
 
 T. Wang, M. Chen, H. Chao, "A Novel Deep Learning-Based Method of Improving Coding Efficiency from the Decoder-End for
-HEVC", DCC 2017. Ten 3x3 convolutions of 64 channels with bias, ReLU between, added to the decoded image: the form
-whose 77.8 GMACs the RBQE paper prints (296,641 parameters for luma). PowerQE (ryanxingql/powerqe) has the same for
-RGB; its v1.0 repeats one and the same middle layer eight times (40,451 parameters), by mistake.
+HEVC", DCC 2017, IEEE Xplore 7923714. Ten 3x3 convolutions of 64 channels with bias, ReLU between, added to the decoded
+image: the form whose 77.8 GMACs the RBQE paper prints (296,641 parameters for luma). PowerQE (ryanxingql/powerqe) has
+the same for RGB (298,947); its v1.0 repeats one and the same middle layer eight times (40,451), by mistake.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ LAYERS = 10
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return DCAD in the form that the weights are for (none: the paper's, with random start values) on `device`."""
-    return forms.load(FORMS, weights, device)
+    return forms.restore(FORMS, weights, device)
 
 
 class DCAD(nn.Module):
@@ -42,6 +42,8 @@ class DCAD(nn.Module):
 
 
 FORMS = {
-    "paper": Form(DCAD),  # and PowerQE v3
+    "paper": Form(DCAD, channels=(1,)),
+    # Before v3, which has the same keys and shapes: a v1.0 file is told by its equal tensors, but would fit v3 as well.
     "powerqe-v1": Form(lambda channels: DCAD(channels, tied=True), channels=(3,), names={"blk_lst.": "layers."}),
+    "powerqe-v3": Form(DCAD, channels=(3,)),
 }

@@ -28,8 +28,8 @@ class Form:
     names: dict[str, str] = field(default_factory=dict)
 
 
-def load(forms: dict[str, Form], weights: Path | None, device: str) -> nn.Module:
-    """Return the network that a weights file is for, on `device`, in evaluation mode.
+def restore(forms: dict[str, Form], weights: Path | None, device: str) -> nn.Module:
+    """Return the network that a weights file is for, on `device`, in evaluation mode; its `form` is the form's name.
 
     Without weights it is the first form for the fewest channels, with random start values.
 
@@ -37,11 +37,11 @@ def load(forms: dict[str, Form], weights: Path | None, device: str) -> nn.Module
     that does not fit the form with the most keys in common, and both shapes.
     """
     if weights is None:
-        form = next(iter(forms.values()))
-        return network.restore(form.build(form.channels[0]), None, device)
+        name, form = next(iter(forms.items()))
+        return _named(form.build(form.channels[0]), name, device)
     tensors = checkpoints.read(weights)
     misfits = []
-    for form in forms.values():
+    for name, form in forms.items():
         renamed = _rename(tensors, form.names)
         for channels in form.channels:
             with torch.device("meta"):
@@ -50,12 +50,17 @@ def load(forms: dict[str, Form], weights: Path | None, device: str) -> nn.Module
             if reason is None:
                 model = form.build(channels)
                 model.load_state_dict(renamed)
-                return network.restore(model, None, device)
+                return _named(model, name, device)
             shapes = {(key, tensor.shape) for key, tensor in skeleton.state_dict().items()}
             common = sum((key, tensor.shape) in shapes for key, tensor in renamed.items())
             misfits.append((common, type(skeleton).__name__, reason))
-    _, name, reason = max(misfits, key=lambda misfit: misfit[0])
-    raise ValueError(f"{weights} was not made for {name}: {reason}")
+    _, network_name, reason = max(misfits, key=lambda misfit: misfit[0])
+    raise ValueError(f"{weights} was not made for {network_name}: {reason}")
+
+
+def _named(model: nn.Module, form: str, device: str) -> nn.Module:
+    model.form = form
+    return network.restore(model, None, device)
 
 
 def _rename(tensors: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor]:

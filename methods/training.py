@@ -123,7 +123,7 @@ def train(
         "patches_per_second": round(settings.steps * settings.batch / seconds, 1),
         "delta_psnr": gains(average.module, validation, len(validation.sizes), device),
     }
-    weights = {name: tensor.contiguous().cpu() for name, tensor in average.module.state_dict().items()}
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in average.module.state_dict().items()}
     with files.replacing(output) as temporary:
         save_file(weights, temporary, metadata={"training": json.dumps(record)})
     return record

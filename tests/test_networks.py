@@ -4,8 +4,9 @@ import functools
 import importlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,22 +16,65 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from methods import dcad, network, rbqe
+from benchmarks import plugins
+from methods import dcad, esrgan, network, rbqe
 from methods.rbqe_powerqe import PowerQERBQE
 
 GOLDEN = Path(__file__).parent / "golden"
 powerqe_v1 = importlib.import_module("methods.rbqe-powerqe-v1")
 powerqe_v3 = importlib.import_module("methods.rbqe-powerqe-v3")
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "rbqe_eccv": lambda: rbqe.load(None, "cpu"),
-    "powerqe_v1_rbqe": lambda: powerqe_v1.load(None, "cpu"),
-    "powerqe_v3_rbqe": lambda: PowerQERBQE(replace(powerqe_v3.VERSION, multi_exit=False)).eval(),
-    "powerqe_v3_rbqe_multi": lambda: powerqe_v3.load(None, "cpu"),
-    "powerqe_v3_rbqe_multi_eca": lambda: PowerQERBQE(replace(powerqe_v3.VERSION, attention=True)).eval(),
+
+@dataclass(frozen=True)
+class Network:
+    """A network with golden numbers: its method, how to build it, and the original's names as in `forms.Form`."""
+
+    method: ModuleType
+    build: Callable[[], nn.Module]
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def form(method: str, name: str, channels: int) -> Network:
+    """Return one of the FORMS of a method."""
+    module = plugins.find("methods", method)
+    chosen = module.FORMS[name]
+    return Network(module, lambda: chosen.build(channels).eval(), chosen.names)
+
+
+NETWORKS = {
+    "rbqe_eccv": Network(rbqe, lambda: rbqe.load(None, "cpu")),
+    "powerqe_v1_arcnn": form("arcnn", "powerqe-v1", 3),
+    "powerqe_v1_cbdnet": form("cbdnet", "powerqe-v1", 3),
+    "powerqe_v1_dcad": form("dcad", "powerqe-v1", 3),
+    "powerqe_v1_dncnn": form("dncnn", "powerqe-v1", 3),
+    "powerqe_v1_dncnn_bn": form("dncnn", "powerqe-v1-bn", 3),
+    "powerqe_v1_esrgan": form("esrgan", "powerqe-v1", 3),
+    "powerqe_v1_rbqe": Network(powerqe_v1, lambda: powerqe_v1.load(None, "cpu")),
+    "powerqe_v3_arcnn": form("arcnn", "powerqe-v3", 3),
+    "powerqe_v3_cbdnet": form("cbdnet", "powerqe-v3", 3),
+    "powerqe_v3_dcad": form("dcad", "powerqe-v3", 3),
+    "powerqe_v3_dncnn": form("dncnn", "powerqe-v3", 3),
+    "powerqe_v3_dncnn_bn": form("dncnn", "powerqe-v3-bn", 3),
+    "powerqe_v3_mprnet": form("mprnet", "powerqe-v3", 3),
+    "powerqe_v3_rbqe": Network(powerqe_v3, lambda: PowerQERBQE(replace(powerqe_v3.VERSION, multi_exit=False)).eval()),
+    "powerqe_v3_rbqe_multi": Network(powerqe_v3, lambda: powerqe_v3.load(None, "cpu")),
+    "powerqe_v3_rbqe_multi_eca": Network(
+        powerqe_v3, lambda: PowerQERBQE(replace(powerqe_v3.VERSION, attention=True)).eval()
+    ),
+    "powerqe_v3_rdn": form("rdn", "powerqe-v3", 3),
+    "powerqe_v3_rrdbnet": form("esrgan", "powerqe-v3", 3),
+    "powerqe_v3_unet": form("unet", "powerqe-v3", 3),
 }
-MULTI_EXIT = [name for name in NETWORKS if name != "powerqe_v3_rbqe"]
+STOPPABLE = [name for name in NETWORKS if "rbqe" in name]
+MULTI_EXIT = [name for name in STOPPABLE if name != "powerqe_v3_rbqe"]
+FORMS = {
+    f"{method}-{name}-{channels}": form(method, name, channels)
+    for method in plugins.names("methods")
+    for name, published in getattr(plugins.find("methods", method), "FORMS", {}).items()
+    for channels in published.channels
+}
 every_network = pytest.mark.parametrize("name", NETWORKS)
+every_stoppable_network = pytest.mark.parametrize("name", STOPPABLE)
 every_multi_exit_network = pytest.mark.parametrize("name", MULTI_EXIT)
 
 
@@ -39,19 +83,38 @@ def golden(name: str) -> dict:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-@functools.cache
-def filled(name: str, fill: str, dtype: torch.dtype) -> nn.Module:
-    """Return a network in evaluation mode with the weights of a fixture's rule, rounded to float32."""
+def original_state(name: str, fill: str) -> dict[str, Tensor]:
+    """Return the weights of a fixture's rule under the original's keys, rounded to float32."""
     waves = {
         "A": lambda i, j: np.sin(0.37 * i + 0.011 * j + 0.5),
         "B": lambda i, j: np.sin(0.37 * i + 0.5 + 40 * np.sin(0.3 * i + 1.7 * j)),
     }
-    rule, model = golden(name)["fills"][fill], NETWORKS[name]()
-    for number, tensor in enumerate(model.state_dict().values()):
-        wave = waves[fill](number, np.arange(tensor.numel(), dtype=np.float64))
-        fan_in = tensor[0].numel()
-        values = wave * rule["gain"] / np.sqrt(fan_in) if tensor.dim() > 1 else wave * rule["scale_1d"]
-        tensor.copy_(torch.from_numpy(values.astype(np.float32)).reshape(tensor.shape))
+    keys, rule = golden(name)["keys"], golden(name)["fills"][fill]
+    numbers = golden(name).get("fill_index", range(len(keys)))  # tied tensors have the number of the last of them
+    state = {}
+    for number, (key, shape) in zip(numbers, keys, strict=True):
+        wave = waves[fill](number, np.arange(np.prod(shape), dtype=np.float64))
+        if key.endswith(".num_batches_tracked"):
+            state[key] = torch.tensor(0)
+            continue
+        if len(shape) > 1:
+            values = wave * rule["gain"] / np.sqrt(np.prod(shape[1:]))
+        elif key.endswith(".running_var"):
+            values = 1 + 0.1 * abs(wave)
+        elif key.endswith(".weight") and rule.get("bn_weight_is_one_plus", False):
+            values = 1 + 0.1 * wave
+        else:
+            values = wave * rule["scale_1d"]
+        state[key] = torch.from_numpy(values.astype(np.float32)).reshape(shape)
+    return state
+
+
+@functools.cache
+def filled(name: str, fill: str, dtype: torch.dtype) -> nn.Module:
+    """Return a network in evaluation mode with the weights of a fixture's rule, rounded to float32."""
+    model = NETWORKS[name].build()
+    for ours, theirs in zip(model.state_dict().values(), original_state(name, fill).values(), strict=True):
+        ours.copy_(theirs)
     return model.to(dtype)
 
 
@@ -70,13 +133,50 @@ def images(model: nn.Module, count: int) -> Tensor:
 
 @every_network
 def test_state_dict_has_the_original_keys_shapes_and_order(name: str) -> None:
-    state = NETWORKS[name]().state_dict()
-    assert [[key, list(tensor.shape)] for key, tensor in state.items()] == golden(name)["keys"]
+    state = NETWORKS[name].build().state_dict()
+    names = {ours: theirs for theirs, ours in NETWORKS[name].names.items()}
+    keys = []
+    for key, tensor in state.items():
+        ours = next((ours for ours in names if key.startswith(ours)), "")
+        keys.append([names.get(ours, "") + key.removeprefix(ours), list(tensor.shape)])
+    assert keys == golden(name)["keys"]
 
 
 @every_network
 def test_parameter_count_is_the_original_one(name: str) -> None:
-    assert sum(parameter.numel() for parameter in NETWORKS[name]().parameters()) == golden(name)["num_params"]
+    assert sum(parameter.numel() for parameter in NETWORKS[name].build().parameters()) == golden(name)["num_params"]
+
+
+CONTAINERS = {
+    "rbqe_eccv": lambda state: state,
+    "powerqe_v1_esrgan": lambda state: {"module_gen": {f"module.{key}": tensor for key, tensor in state.items()}},
+    "powerqe_v1": lambda state: {"module_net": {f"module.{key}": tensor for key, tensor in state.items()}},
+    "powerqe_v3": lambda state: {"state_dict": {f"generator.{key}": tensor for key, tensor in state.items()}},
+}
+
+
+@every_network
+def test_the_original_checkpoint_loads_as_this_network(name: str, tmp_path: Path) -> None:
+    container = next(container for start, container in CONTAINERS.items() if name.startswith(start))
+    torch.save(container(original_state(name, "B")), tmp_path / "weights.pt")
+    model, x = NETWORKS[name].method.load(tmp_path / "weights.pt", "cpu").double(), images(NETWORKS[name].build(), 1)
+    assert not model.training
+    expected = network.enhance(filled(name, "B", torch.float64), x)
+    assert all(torch.equal(*pair) for pair in zip(network.enhance(model, x), expected, strict=True))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_weights_tell_the_form_and_its_channels(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = FORMS[name].build()
+    state = {key: tensor.clone() for key, tensor in model.state_dict().items()}  # a file keeps no ties
+    save_file(state, tmp_path / "weights.safetensors")
+    loaded, x = FORMS[name].method.load(tmp_path / "weights.safetensors", "cpu"), images(model, 1).float()
+    (tmp_path / "weights.safetensors").unlink()  # pytest would keep it, and FBCNN's has 290 MB
+    assert repr(loaded) == repr(model)  # with the eps and momentum of every batch norm
+    assert loaded.channels == model.channels
+    assert sum(p.numel() for p in loaded.parameters()) == sum(p.numel() for p in model.parameters())
+    assert torch.equal(network.enhance(loaded, x)[0], network.enhance(model, x)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -99,7 +199,7 @@ def test_every_exit_gives_the_original_numbers(name: str, run: int, dtype: torch
         np.testing.assert_allclose(statistics, [numbers[k] for k in ("mean", "min", "max")], rtol=0, atol=tolerance)
 
 
-@every_network
+@every_stoppable_network
 @torch.no_grad()
 def test_forward_is_the_last_exit(name: str) -> None:
     model = filled(name, "B", torch.float64)
@@ -110,7 +210,7 @@ def test_forward_is_the_last_exit(name: str) -> None:
 @every_multi_exit_network
 @torch.no_grad()
 def test_an_exit_computes_nothing_of_the_next_stages(name: str) -> None:
-    model, called = NETWORKS[name]().double(), []
+    model, called = NETWORKS[name].build().double(), []
     for layer in model.modules():
         if isinstance(layer, nn.ConvTranspose2d):
             layer.register_forward_hook(lambda *_: called.append(1))
@@ -142,15 +242,30 @@ def test_dropping_images_leaves_the_other_results_alone(name: str) -> None:
 def test_results_do_not_depend_on_the_other_images_of_the_batch(name: str) -> None:
     model = filled(name, "B", torch.float64)
     x = images(model, 3)
-    for exit, (batched, alone) in enumerate(zip(model.exits(x), model.exits(x[1:2]), strict=True)):
+    for exit, (batched, alone) in enumerate(zip(network.exits(model, x), network.exits(model, x[1:2]), strict=True)):
         torch.testing.assert_close(batched[1:2], alone, rtol=0, atol=ROUNDING, msg=lambda m, exit=exit: f"{exit}: {m}")
 
 
 @every_network
 def test_gradients_reach_every_parameter(name: str) -> None:
     model = filled(name, "B", torch.float64)
-    error = sum(result.square().sum() for result in model.exits(images(model, 2)))
+    error = sum(result.square().sum() for result in network.exits(model, images(model, 2)))
     assert all(gradient.abs().max() > 0 for gradient in torch.autograd.grad(error, model.parameters()))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_takes_any_size(name: str) -> None:
+    model = FORMS[name].build()
+    for size in [(1, 1), (2, 3), (5, 2), (9, 14)]:
+        x = torch.rand(1, model.channels, *size)
+        assert all(result.shape == x.shape for result in network.enhance(model, x))
+
+
+@torch.no_grad()
+def test_unet_mirrors_images_that_are_too_small_to_pool() -> None:
+    model, x = filled("powerqe_v3_unet", "B", torch.float64), wave_image([1, 3, 3, 9], torch.float64)
+    mirrored = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (0, 1), (0, 3)], mode="reflect"))
+    torch.testing.assert_close(model(x), model(mirrored)[..., :3, :9], rtol=0, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 3), (31, 33), (64, 5)])
@@ -158,6 +273,28 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 def test_powerqe_networks_take_any_size(size: tuple[int, int]) -> None:
     model = filled("powerqe_v3_rbqe_multi", "B", torch.float32)
     assert [result.shape[2:] for result in model.exits(torch.rand(1, 3, *size))] == [size] * 5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (38, 5)])
+@every_network
+def test_images_of_any_size_are_enhanced(name: str, size: tuple[int, int]) -> None:
+    model = filled(name, "B", torch.float32)
+    results = network.enhance(model, torch.rand(1, model.channels, *size))
+    assert all(result.shape[2:] == size and result.isfinite().all() for result in results)
+
+
+def test_mprnet_takes_the_widths_that_fail_in_the_original() -> None:
+    assert filled("powerqe_v3_mprnet", "B", torch.float32)(torch.rand(1, 3, 40, 54)).shape == (1, 3, 40, 54)
+
+
+def test_rrdbnet_starts_at_a_tenth_of_hes_values() -> None:
+    torch.manual_seed(0)
+    for layer in esrgan.RRDBNet(1).modules():
+        if isinstance(layer, nn.Conv2d):
+            count, fan_in = layer.weight.numel(), layer.weight[0].numel()
+            spread = float(layer.weight.detach().std()) / (0.1 * (2 / fan_in) ** 0.5)
+            assert spread == pytest.approx(1, abs=5 / (2 * count) ** 0.5)  # five standard errors of a deviation
+            assert not layer.bias.any()
 
 
 def test_rbqe_refuses_sizes_that_are_no_multiples_of_32() -> None:
@@ -179,7 +316,7 @@ def test_enhance_mirrors_odd_sizes_and_crops_back() -> None:
     ("heads", "exits"), [("powerqe_v3_rbqe", 1), ("powerqe_v3_rbqe_multi", 5), ("powerqe_v3_rbqe_multi_eca", 5)]
 )
 def test_powerqe_v3_has_the_exits_of_its_checkpoint(heads: str, exits: int, tmp_path: Path) -> None:
-    original = NETWORKS[heads]()
+    original = NETWORKS[heads].build()
     save_file(original.state_dict(), tmp_path / "weights.safetensors")
     model, x = powerqe_v3.load(tmp_path / "weights.safetensors", "cpu"), torch.rand(1, 3, 9, 9)
     results, expected = network.enhance(model, x), network.enhance(original, x)
