@@ -1,6 +1,6 @@
 """python -m methods enhance photo.jpg -o enhanced.png
 
-List the methods, enhance pictures, or train a method.
+List the methods, enhance pictures, train a method, or take over official weights.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="the methods, their parameters and the weights that ship with them")
+    commands.add_parser("list", help="the methods, their forms, parameters, exits, weights and sources")
 
     enhance = commands.add_parser("enhance", help="your own pictures")
     enhance.add_argument("inputs", type=Path, nargs="+", help="pictures, or folders of them")
@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--data", type=Path, nargs="+", required=True, help="folders of pictures to train on")
     train.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of other pictures")
     train.add_argument("--colour", choices=["luma", "rgb"], default="luma")
+    train.add_argument("--grain", type=float, default=0.0, help="most noise on copies of every second picture, of 255")
     train.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
     train.add_argument("--steps", type=int, default=20_000)
     train.add_argument("--batch", type=int, default=16, help="crops per step")
@@ -49,6 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--seed", type=int, default=0)
     _add_device(train)
     train.add_argument("-o", "--output", type=Path, required=True, help="weights, .safetensors")
+
+    convert = commands.add_parser("import", help="convert official weights to safetensors, with a model card beside")
+    convert.add_argument("file", type=Path, help=".pt, .pth, .ckpt, .mat (MatConvNet) or .safetensors")
+    convert.add_argument("--method", required=True)
+    convert.add_argument("-o", "--output", type=Path, required=True, help="X.safetensors; the card goes to X.md")
 
     card = commands.add_parser("card", help="print the history that a weights file of ours carries")
     card.add_argument("weights", type=Path, nargs="+")
@@ -66,16 +72,17 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from tabulate import tabulate
+    from methods import catalogue
 
-    rows = []
-    for name in plugins.names("methods"):
-        model = plugins.find("methods", name).load(None, "cpu")
-        shipped = sorted(path.name for path in (plugins.ROOT / "methods/weights").glob(f"{name}-*.safetensors"))
-        exits = getattr(model, "exit_count", 1)
-        count = sum(parameter.numel() for parameter in model.parameters())
-        rows.append([name, f"{count:,}", exits, ", ".join(shipped) or "none", plugins.summary("methods", name)])
-    print(tabulate(rows, ["name", "parameters", "exits", "weights in methods/weights/", "what"], "simple"))
+    print(catalogue.table())
+    print("\nweights: methods/weights/METHOD-....safetensors")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from methods import cards, conversion
+
+    conversion.convert(options.file, options.method, options.output)
+    print(cards.card(options.output))
 
 
 def _enhance(options: argparse.Namespace) -> None:
@@ -161,14 +168,15 @@ def _train(options: argparse.Namespace) -> None:
         seed=options.seed,
         equal_exits=options.equal_exits,
     )
-    training_pairs, validation_pairs = (_pairs(options, folders) for folders in (options.data, options.validation))
+    training_pairs = _pairs(options, options.data, options.grain)
+    validation_pairs = _pairs(options, options.validation)
     torch.manual_seed(options.seed)
     model = plugins.find("methods", options.method).load(None, "cpu")
     training.train(model, training_pairs, validation_pairs, settings, options.output, device, options.initial)
     _card(argparse.Namespace(weights=[options.output]))
 
 
-def _pairs(options: argparse.Namespace, folders: list[Path]):
+def _pairs(options: argparse.Namespace, folders: list[Path], grain: float = 0.0):
     """Return the pairs of folders, compressed now or, if their pictures are the same, at an earlier call."""
     from methods import pairs
 
@@ -176,7 +184,8 @@ def _pairs(options: argparse.Namespace, folders: list[Path]):
     qualities = options.qualities or pairs.QUALITIES[module.QUALITY]
     for quality in qualities:
         compressors.check_quality(module, quality)
-    return pairs.cached(folders, options.compressor, qualities, options.colour, options.threads, options.pairs)
+    recipe = pairs.Recipe(folders, options.compressor, qualities, options.colour, grain)
+    return pairs.cached(recipe, options.threads, options.pairs)
 
 
 def _card(options: argparse.Namespace) -> None:

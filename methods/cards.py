@@ -7,18 +7,31 @@ from benchmarks import files
 
 
 def card(weights: Path) -> str:
-    """Return the card of a safetensors file that `training.train` wrote.
+    """Return the card of a safetensors file that `training.train` or `conversion.convert` wrote.
 
-    Raises ValueError if the file has no history.
+    Raises FileNotFoundError if it is missing, and ValueError if it is no safetensors file or has no history.
     """
-    from safetensors import safe_open
+    metadata = _metadata(weights)
+    if "training" in metadata:
+        return _trained(weights, json.loads(metadata["training"]))
+    if "import" in metadata:
+        return _imported(weights, json.loads(metadata["import"]))
+    raise ValueError(f"{weights} carries no history: neither `python -m methods train` nor `import` wrote it")
+
+
+def _metadata(weights: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="pt") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{weights} is no safetensors file: `python -m methods import` makes one of others") from error
+
+
+def _trained(weights: Path, record: dict) -> str:
     from tabulate import tabulate
 
-    with safe_open(weights, framework="pt") as file:
-        metadata = file.metadata() or {}
-    if "training" not in metadata:
-        raise ValueError(f"{weights} carries no history: it was not written by `python -m methods train`")
-    record = json.loads(metadata["training"])
     data, settings, initial = record["training_images"], record["settings"], record.get("initial")
     facts = {
         "network": f"{record['method']}, {record['parameters']:,} parameters",
@@ -34,7 +47,22 @@ def card(weights: Path) -> str:
     }
     gains = [[quality, *(f"{gain:+.3f}" for gain in row)] for quality, row in record["delta_psnr"].items()]
     exits = [f"exit {number}" for number in range(1, len(gains[0]))]
-    lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-    return f"## {weights.name}\n\n{lines}\n\nPSNR gain on the validation images (dB):\n\n" + tabulate(
-        gains, ["quality", *exits], "pipe", disable_numparse=True
-    )
+    table = tabulate(gains, ["quality", *exits], "pipe", disable_numparse=True)
+    return _list(weights, facts) + "\n\nPSNR gain on the validation images (dB):\n\n" + table
+
+
+def _imported(weights: Path, record: dict) -> str:
+    form = f", form {record['form']}" if record["form"] else ""
+    colour = {1: "1 channel (luma)", 3: "3 channels (RGB)"}[record["channels"]]
+    facts = {
+        "network": f"{record['method']}{form}, {colour}, {record['parameters']:,} parameters",
+        "imported from": f"{record['source']['file']} (sha256 {record['source']['sha256']})",
+        "changed": record["changes"],
+        "commit": record["commit"],
+        "sha256": files.sha256(weights),
+    }
+    return _list(weights, facts)
+
+
+def _list(weights: Path, facts: dict[str, str]) -> str:
+    return f"## {weights.name}\n\n" + "\n".join(f"- {name}: {value}" for name, value in facts.items())

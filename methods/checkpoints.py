@@ -2,7 +2,8 @@
 
 A file holds a bare state dict (safetensors; ryanxingql/rbqe), or one as "module_net" or "module_gen" with "module."
 before each key (ryanxingql/powerqe v1.0), or as "state_dict" with "generator." (v3, an mmcv restorer). PyTorch files go
-through its unpickler for weights only, which refuses every object that could run code.
+through its unpickler for weights only, which refuses every object that could run code. MATLAB files (`matconvnet`) hold
+the network as a list of layers.
 """
 
 from pathlib import Path
@@ -11,7 +12,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from methods import matconvnet
+
 PYTORCH = {".pt", ".pth", ".ckpt"}
+MATLAB = ".mat"
 CONTAINERS = ("module_net", "module_gen", "state_dict")
 PREFIXES = ("generator.", "module.")
 NUMPY_NUMBER = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
@@ -84,8 +88,10 @@ def _open(path: Path) -> object:
         raise FileNotFoundError(
             f"{path} is missing: methods/weights/README.md says where weights come from and how to train them"
         )
-    if path.suffix not in PYTORCH | {".safetensors"}:
-        raise ValueError(f"{path} is no weights file: its name should end in .safetensors, .pt, .pth or .ckpt")
+    if path.suffix not in PYTORCH | {".safetensors", MATLAB}:
+        raise ValueError(f"{path} is no weights file: its name should end in .safetensors, .pt, .pth, .ckpt or .mat")
+    if path.suffix == MATLAB:
+        return matconvnet.read(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from methods import checkpoints
+from methods import checkpoints, forms
+from methods.forms import Form
 
 
 class Network(nn.Sequential):
@@ -222,3 +223,62 @@ def test_a_prefix_on_some_keys_only_is_not_dropped(tmp_path: Path) -> None:
     state = random_state()
     message = refusal(prefixed("module.", state) | {"extra": torch.rand(2)}, tmp_path / "weights.pt")
     assert message == "0.weight is (4, 3, 3, 3) in the network, missing in the file"
+
+
+class Small(nn.Sequential):
+    """Two convolutions: the network of the forms below."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(nn.Conv2d(channels, width, 3), nn.Conv2d(width, channels, 3))
+
+
+FORMS = {
+    "wide": Form(lambda channels: Small(channels, 6)),
+    "narrow": Form(lambda channels: Small(channels, 4), channels=(1,), names={"net.": ""}),
+}
+
+
+@pytest.mark.parametrize(("channels", "width"), [(1, 6), (3, 6), (1, 4)])
+def test_weights_choose_form_and_channels(channels: int, width: int, tmp_path: Path) -> None:
+    state = Small(channels, width).state_dict()
+    torch.save(prefixed("net.", state) if width == 4 else state, tmp_path / "weights.pt")
+    model = forms.restore(FORMS, tmp_path / "weights.pt", "cpu")
+    assert not model.training
+    assert model.form == ("narrow" if width == 4 else "wide")
+    assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
+
+
+def form_refusal(state: dict[str, Tensor], path: Path) -> str:
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r"weights\.pt was not made for Small") as error:
+        forms.restore(FORMS, path, "cpu")
+    return str(error.value).partition("Small: ")[2]
+
+
+def test_another_number_of_channels_is_refused_with_the_first_key_and_both_shapes(tmp_path: Path) -> None:
+    message = form_refusal(Small(2, 6).state_dict(), tmp_path / "weights.pt")
+    assert message == "0.weight is (6, 1, 3, 3) in the network, (6, 2, 3, 3) in the file"
+
+
+def test_the_closest_form_says_what_does_not_fit(tmp_path: Path) -> None:
+    state = Small(1, 4).state_dict()
+    del state["1.bias"]
+    assert form_refusal(state, tmp_path / "weights.pt") == "1.bias is (1,) in the network, missing in the file"
+
+
+@pytest.mark.parametrize("place", ["beside", "inside"])
+def test_code_in_a_file_for_any_form_is_refused_and_not_executed(place: str, tmp_path: Path) -> None:
+    payload, state = Payload(tmp_path / "executed"), Small(1, 4).state_dict()
+    content = {"beside": {"module_net": state, "meta": payload}, "inside": state | {"0.weight": payload}}[place]
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        forms.restore(FORMS, tmp_path / "weights.pth", "cpu")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_truncated_file_for_any_form_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save(Small(1, 4).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"weights\.pt cannot be read as weights"):
+        forms.restore(FORMS, path, "cpu")

@@ -1,0 +1,84 @@
+"""The list of methods says what the papers say, and fits a terminal."""
+
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from benchmarks import plugins
+from methods import catalogue
+from methods.__main__ import main
+
+METHODS = plugins.names("methods")
+NETWORKS = [method for method in METHODS if catalogue.networks(method)]
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[str]:
+    """Return what `python -m methods list` prints, in lines."""
+    with redirect_stdout(io.StringIO()) as out:
+        main(["list"])
+    return out.getvalue().rstrip("\n").split("\n")
+
+
+def test_the_list_names_every_method_and_fits_140_columns(lines: list[str]) -> None:
+    assert [line.split()[0] for line in lines[3:-2] if line[0] != " "] == METHODS
+    assert max(map(len, lines)) <= 140
+
+
+@pytest.mark.parametrize(
+    ("method", "form", "rest"),
+    [
+        # parameters as the papers' code and PowerQE have them
+        ("dcad", "paper", ["296,641", "1", "luma-hevc", "Wang et al., DCC 2017"]),
+        ("", "powerqe-v1", ["40,451", "1"]),
+        ("dncnn", "paper", ["668,225", "670,531", "1"]),
+        ("rbqe", "", ["300,455", "5", "luma-hevc", "Xing et al., ECCV 2020"]),
+        ("rbqe-powerqe-v1", "", ["3,553,430", "5", "Xing et al., ECCV 2020"]),
+    ],
+)
+def test_a_line_has_parameters_exits_weights_and_source(
+    method: str, form: str, rest: list[str], lines: list[str]
+) -> None:
+    cells = [method, form, *rest]
+    found = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    assert any(line[: len(cells)] == [cell for cell in cells if cell] for line in found)
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_every_network_names_its_authors_venue_and_year(method: str) -> None:
+    assert re.fullmatch(r"[A-Z][\w-]+( et al\.)?, .*[A-Z].* (19|20)\d\d", catalogue.source(method))
+
+
+@pytest.mark.parametrize(
+    ("docstring", "source"),
+    [
+        ('T. Wang, M.-H. Chen, H. B. Chao, "A, B and C", DCC 2017. In 2018', "Wang et al., DCC 2017"),
+        ('T. Wang and M. Chen,\n"A\nB", IEEE TIP 26(7), 2017, DOI 10.1109/2016', "Wang et al., IEEE TIP 26(7), 2017"),
+        ('By M. Foe, file.c, after T. Wang, "A in 1999", DCC 2017', "Wang, DCC 2017"),
+        ("NET of T. Wang, M. Chen, DCC 2017, enlarged", "Wang et al., DCC 2017"),
+    ],
+)
+def test_a_citation_gives_the_first_author_the_venue_and_the_year(
+    docstring: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins.find("methods", "decoded"), "__doc__", docstring)
+    assert catalogue.source("decoded") == source
+
+
+def test_a_docstring_without_citation_gives_its_first_line() -> None:
+    assert catalogue.source("decoded") == plugins.summary("methods", "decoded")
+
+
+def test_weights_belong_to_the_longest_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("rbqe-luma-jpeg", "rbqe-powerqe-v3-rgb-jpeg", "rbqe", "absent-luma-jpeg"):
+        (tmp_path / f"{name}.safetensors").touch()
+    monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path)
+    found = catalogue.weights()
+    assert found.keys() == set(METHODS)
+    assert {method: names for method, names in found.items() if names} == {
+        "rbqe": ["luma-jpeg"],
+        "rbqe-powerqe-v3": ["rgb-jpeg"],
+    }
