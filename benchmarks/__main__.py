@@ -41,32 +41,51 @@ def main(arguments: list[str] | None = None) -> None:
     merge.add_argument("inputs", type=Path, nargs="+")
     merge.add_argument("-o", "--output", type=Path, required=True)
 
-    complexity = steps.add_parser("complexity", help="parameters and GMACs per exit, at 512x512")
+    complexity = steps.add_parser("complexity", help="parameters and GMACs of one method, per exit")
     complexity.add_argument("method")
+    complexity.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
     complexity.add_argument("--channels", type=int, choices=[1, 3], default=1)
-    complexity.add_argument("-o", "--output", type=Path, required=True)
+    _add_size(complexity)
+
+    _add_size(steps.add_parser("survey", help="the table of complexity: every form of every network in methods/"))
 
     latency = steps.add_parser("latency", help="milliseconds per exit, at 512x512")
     latency.add_argument("method")
+    latency.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
     latency.add_argument("--channels", type=int, choices=[1, 3], default=1)
     latency.add_argument("--block-size", type=int, choices=[4, 8], default=4, help="of the IQAM")
     latency.add_argument("-o", "--output", type=Path, required=True)
     _add_device(latency)
+
+    literature = steps.add_parser("jpeg-literature", help="a method beside published numbers on classic5 and LIVE1")
+    literature.add_argument("method")
+    literature.add_argument("--weights", type=Path)
+    literature.add_argument("--classic5", type=Path, help="the folder of its 5 pictures")
+    literature.add_argument("--live1", type=Path, help="the folder of its 29 pictures")
+    _add_device(literature)
 
     _add_device(steps.add_parser("iqam-speed", help="the IQAM against a per-block loop, as ratios"))
     exit_cost = steps.add_parser("exit-cost", help="stopping at an exit against computing it alone, as ratios")
     exit_cost.add_argument("--method", default="rbqe")
     _add_device(exit_cost)
 
+    exit_check = steps.add_parser("exit-check", help="do images really stop where the measurements of a run say?")
+    exit_check.add_argument("method")
+    exit_check.add_argument("--weights", required=True, help="with {compressor} for its name")
+    exit_check.add_argument("--results", type=Path, default=Path("results"), help="of the run (default: results)")
+    exit_check.add_argument("--thresholds", nargs="+", metavar="COMPRESSOR=T", help="(default: those of default.yaml)")
+    _add_device(exit_check)
+
     for kind in ("table", "figure"):
         publish = steps.add_parser(kind, help=f"one {kind} of benchmarks/{kind}s/")
         publish.add_argument("name")
-        publish.add_argument("--measurements", type=Path, required=True)
+        needed = kind == "table"  # a figure of costs takes --complexity alone
+        publish.add_argument("--measurements", type=Path, required=needed)
         publish.add_argument("--complexity", type=Path, nargs="+", required=True)
-        publish.add_argument("--latency", type=Path, nargs="+", required=True)
-        publish.add_argument("--thresholds", nargs="+", required=True, metavar="COMPRESSOR=T")
-        publish.add_argument("--methods", nargs="+", required=True, help="in the order to print")
-        publish.add_argument("--protocol", required=True, help="in words")
+        publish.add_argument("--latency", type=Path, nargs="+", default=[], required=needed)
+        publish.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T")
+        publish.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
+        publish.add_argument("--protocol", default="", required=needed, help="in words")
         publish.add_argument("-o", "--output", type=Path, required=True)
 
     options = parser.parse_args(arguments)
@@ -74,6 +93,12 @@ def main(arguments: list[str] | None = None) -> None:
         globals()[f"_{options.step.replace('-', '_')}"](options)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
+
+
+def _add_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--height", type=int, default=512, help="of the image, pixels (default: 512)")
+    parser.add_argument("--width", type=int, default=512, help="of the image, pixels (default: 512)")
+    parser.add_argument("-o", "--output", type=Path, required=True)
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +144,14 @@ def _merge(options: argparse.Namespace) -> None:
 def _complexity(options: argparse.Namespace) -> None:
     from benchmarks import complexity
 
-    _write_csv(complexity.measure(options.method, options.channels), options.output)
+    records = complexity.measure(options.method, options.channels, options.height, options.width, options.weights)
+    _write_csv(records, options.output)
+
+
+def _survey(options: argparse.Namespace) -> None:
+    from benchmarks import complexity, tables
+
+    tables.write(complexity.survey(options.height, options.width), complexity.NOTE, options.output)
 
 
 def _latency(options: argparse.Namespace) -> None:
@@ -127,7 +159,20 @@ def _latency(options: argparse.Namespace) -> None:
     from methods import network
 
     device = network.choose_device(options.device, options.threads)
-    _write_csv(latency.measure(options.method, options.channels, options.block_size, device), options.output)
+    records = latency.measure(options.method, options.channels, options.block_size, device, options.weights)
+    _write_csv(records, options.output)
+
+
+def _jpeg_literature(options: argparse.Namespace) -> None:
+    from benchmarks import literature
+    from methods import network
+
+    named = {"classic5": options.classic5, "live1": options.live1}
+    folders = {dataset: folder for dataset, folder in named.items() if folder is not None}
+    if not folders:
+        raise ValueError("there is nothing to measure on: name a folder by --classic5, --live1 or both")
+    device = network.choose_device(options.device, options.threads)
+    print(literature.text(literature.compare(options.method, options.weights, folders, device)))
 
 
 def _iqam_speed(options: argparse.Namespace) -> None:
@@ -142,6 +187,21 @@ def _exit_cost(options: argparse.Namespace) -> None:
     from methods import network
 
     print(speed.exit_cost(options.method, network.choose_device(options.device, options.threads)))
+
+
+def _exit_check(options: argparse.Namespace) -> None:
+    from benchmarks import config, exit_check, measurements
+    from methods import network
+
+    rows, _ = measurements.read(options.results / "measurements.parquet")
+    compressors = config.default()["compressors"]
+    for name, threshold in _thresholds(options.thresholds or []).items():
+        if name not in compressors:
+            raise ValueError(f"--thresholds names {name!r}: choose from {', '.join(compressors)}")
+        compressors[name]["threshold"] = threshold
+    device = network.choose_device(options.device, options.threads)
+    table = exit_check.compare(rows, options.method, options.weights, options.results / "decoded", compressors, device)
+    print(exit_check.text(table))
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -164,11 +224,18 @@ def _results(options: argparse.Namespace):
     from benchmarks.tables import Results
 
     complexity, latency = (
-        pd.concat(map(pd.read_csv, paths), ignore_index=True) for paths in (options.complexity, options.latency)
+        pd.concat(map(pd.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
+        for paths in (options.complexity, options.latency)
     )
-    rows, _ = measurements.read(options.measurements)
-    thresholds = {name: float(value) for name, value in (pair.split("=") for pair in options.thresholds)}
+    rows = pd.DataFrame(columns=measurements.COLUMNS)
+    if options.measurements:
+        rows, _ = measurements.read(options.measurements)
+    thresholds = _thresholds(options.thresholds)
     return Results(rows, complexity, latency, thresholds, options.methods, options.protocol)
+
+
+def _thresholds(pairs: list[str]) -> dict[str, float]:
+    return {name: float(value) for name, value in (pair.split("=") for pair in pairs)}
 
 
 def _write_csv(records: list[dict], path: Path) -> None:

@@ -129,11 +129,11 @@ MISTAKES = {
         "'treshold' is no key of compressors.jpeg: did you mean 'threshold'",
     ),
     "type": (compressor("jpeg", threshold="high"), "compressors.jpeg.threshold: 'high' is not of type 'number'"),
-    "method": ({"methods": {"rbqee": {}}}, "there is no 'rbqee' in methods/: it has dcad, decoded"),
+    "method": ({"methods": {"rbqee": {}}}, "there is no 'rbqee' in methods/: it has arcnn, cbdnet"),
     "compressor": (compressor("jpg"), "there is no 'jpg' in compressors/: it has hevc, jpeg"),
     "metric": ({"metrics": ["pnsr"]}, "there is no 'pnsr' in benchmarks/metrics/: it has psnr"),
     "table": ({"tables": ["table3"]}, "there is no 'table3' in benchmarks/tables/: it has calibration, table1"),
-    "figure": ({"figures": ["pie"]}, "there is no 'pie' in benchmarks/figures/: it has exit_shares"),
+    "figure": ({"figures": ["pie"]}, "there is no 'pie' in benchmarks/figures/: it has complexity, exit_shares"),
     "quality": (compressor("jpeg", qualities=[50, 101]), "compressors: jpeg takes qf 1..100, not 101"),
     "block size": (compressor("jpeg", iqam_block_size=16), "compressors.jpeg.iqam_block_size: 16 is not one of [4, 8]"),
     "crop": (

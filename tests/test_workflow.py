@@ -248,8 +248,8 @@ def test_a_new_method_runs_alone_and_fails_every_run_until_its_weights_are_mende
     weights = tree / "mine/my net.safetensors"
     weights.parent.mkdir()
     weights.write_text("no weights")
-    measured, cost, tables = {"evaluate": 2}, {"complexity": 1, "latency": 1}, {"measurements": 1, "table": 2}
-    for expected in (measured | cost | tables, measured | tables):
+    expected = {"evaluate": 2, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+    for _ in range(2):
         done = snakemake(tree, "results/table1.csv", "results/table2.csv")
         assert done.returncode != 0
         assert jobs(done) == expected
@@ -258,13 +258,41 @@ def test_a_new_method_runs_alone_and_fails_every_run_until_its_weights_are_mende
     save_file({"mean.weight": np.full((1, 1, 3, 3), 1 / 9, np.float32)}, weights)
     done = snakemake(tree, "results/table1.csv", "results/table2.csv")
     assert done.returncode == 0, done.stdout
-    assert jobs(done) == measured | tables
+    assert jobs(done) == expected
     assert {name: times(tree, name) for name in others} == others
     assert_table1_is_right(tree, ["tiny", "staged"], {"jpeg": [50], "hevc": [37]})
     table = pd.read_csv(tree / "results/table2.csv").set_index(["method", "early_exit"])
     assert list(table.index) == [("decoded", "no"), ("tiny", "no"), ("staged", "no"), ("staged", "yes")]
     for compressor in ("jpeg", "hevc"):  # some images leave early and some do not
         assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
+
+
+def test_the_method_of_the_readme_is_one_file_and_one_config_line_and_runs_alone(tree: Path) -> None:
+    others = {name: times(tree, name) for name in ("decoded", "tiny")}
+    readme = (ROOT / "README.md").read_text()
+    (tree / "methods/mynet.py").write_text(re.search(r'```python\n("""MyNet: .*?)```', readme, re.S)[1])
+    line = re.search(r'`(mynet: {weights: "path/.*?"})`', readme)[1]
+    shapes = {
+        "layers.0.weight": (32, 1, 3, 3),
+        "layers.0.bias": 32,
+        "layers.2.weight": (1, 32, 3, 3),
+        "layers.2.bias": 1,
+    }
+    (tree / "path").mkdir()
+    for compressor in ("jpeg", "hevc"):
+        weights = {name: np.full(shape, 0.001, np.float32) for name, shape in shapes.items()}
+        save_file(weights, tree / f"path/mynet-luma-{compressor}.safetensors")
+    config = CONFIG.replace("{tiny: {}}", f"{{tiny: {{}}, {line}}}").replace("[tiny]", "[tiny, mynet]")
+    (tree / "mine.yaml").write_text(config.replace("[50, 10]", "[50]"))
+    done = snakemake(tree, "results/table1.csv", "results/table2.csv")
+    assert done.returncode == 0, done.stdout
+    assert jobs(done) == {"evaluate": 2, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+    assert set(re.findall(r"method=(\w+)", done.stdout)) == {"mynet"}
+    assert {name: times(tree, name) for name in others} == others
+    assert_table1_is_right(tree, ["tiny", "mynet"], {"jpeg": [50], "hevc": [37]})
+    table = pd.read_csv(tree / "results/table2.csv").set_index("method")
+    assert list(table.index) == ["decoded", "tiny", "mynet"]
+    assert table.loc["mynet", "params"] == 9 * 32 + 32 + 9 * 32 + 1
 
 
 def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:

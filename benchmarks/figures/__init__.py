@@ -32,8 +32,10 @@ STYLE = {
 
 
 def panels(results: Results) -> tuple[Figure, dict[str, Axes]]:
-    """Return a figure with one panel per compressor, side by side."""
+    """Return a figure with one panel per compressor, side by side; raise ValueError if nothing was measured."""
     compressors = list(results.measurements["compressor"].unique())
+    if not compressors:
+        raise ValueError("this figure is drawn from measurements: add --measurements")
     figure, grid = plt.subplots(1, len(compressors), figsize=(3.6 * len(compressors), 3.2), squeeze=False)
     return figure, dict(zip(compressors, grid[0], strict=True))
 

@@ -1,6 +1,7 @@
 """PSNR gain against GMACs: one point per method and quality, early exit beside each forced exit (the paper's Fig. 5b).
 
-Costs are in the paper's accounting. Points of one method are joined from the best to the worst quality.
+Costs are in the paper's accounting; methods that are no network have none and are left out. Points of one method are
+joined from the best to the worst quality.
 """
 
 import matplotlib.pyplot as plt
@@ -43,7 +44,7 @@ def _curves(results: Results) -> pd.DataFrame:
     exits = early_exit.chosen(results.measurements, results.thresholds)
     full = early_exit.last(gains).assign(label=lambda rows: rows["method"])
     early = early_exit.taken(gains, exits).assign(label=lambda rows: rows["method"] + ", early exit")
-    cost = results.complexity[["method", "exit", "gmacs_paper"]]
+    cost = results.complexity[["method", "exit", "gmacs_paper"]].dropna()
     points = pd.concat([full, early]).merge(cost, on=["method", "exit"])
     means = points.groupby(["label", "compressor", "quality"], sort=False)[["gmacs_paper", "value"]].mean()
     return means.reset_index().rename(columns={"gmacs_paper": "gmacs", "value": "gain"})

@@ -43,6 +43,16 @@ def weights(wildcards):
     return checked.weights(config, wildcards.method, wildcards.compressor)
 
 
+def cost_weights(wildcards):
+    """Return the weights that say which form of a network is run: those for the first compressor, if there are any."""
+    return checked.weights(config, wildcards.method, next(iter(COMPRESSORS)))
+
+
+def weights_option(files):
+    """Return the command-line option for a weights file, given a list of none or one."""
+    return f"--weights {shlex.quote(str(files))}" if files else ""
+
+
 def content(*paths):
     """Return the checksums of sources, a param: Snakemake looks at no input that is older than what was made of it."""
     return [files.sha256(path) for path in paths]

@@ -4,7 +4,8 @@ CHANNELS = {"luma": 1, "rgb": 3}[PROTOCOL["colour"]]
 rule complexity:
     """Parameters and multiply-accumulates of a method, per exit, at 512x512."""
     input:
-        "methods/{method}.py",
+        code="methods/{method}.py",
+        weights=cost_weights,
     output:
         "results/complexity/{method}.csv",
     log:
@@ -13,15 +14,36 @@ rule complexity:
         "../../environment.yml"
     params:
         channels=CHANNELS,
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py"),
+        weights=lambda wildcards, input: weights_option(input.weights),
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *cost_weights(wildcards)),
     shell:
-        "python -m benchmarks complexity {wildcards.method} --channels {params.channels} -o {output} 2> {log}"
+        "python -m benchmarks complexity {wildcards.method} {params.weights} --channels {params.channels} -o {output} 2> {log}"
+
+
+rule survey:
+    """The same for every network in methods/ in all its forms, whether configured or not."""
+    input:
+        methods=expand("methods/{method}.py", method=checked.plugins.names("methods")),
+        published="benchmarks/published/eccv2020.csv",
+    output:
+        csv="results/complexity.csv",
+        md="results/complexity.md",
+        tex="results/complexity.tex",
+    log:
+        "logs/survey.log",
+    conda:
+        "../../environment.yml"
+    params:
+        content=lambda wildcards, input: content(*input.methods),
+    shell:
+        "python -m benchmarks survey -o {output.csv} 2> {log}"
 
 
 rule latency:
     """Milliseconds of a method, per exit, at 512x512; no other job runs meanwhile."""
     input:
-        "methods/{method}.py",
+        code="methods/{method}.py",
+        weights=cost_weights,
     output:
         "results/latency/{method}.csv",
     log:
@@ -33,8 +55,9 @@ rule latency:
         gpu=GPU,
     params:
         channels=CHANNELS,
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py"),
+        weights=lambda wildcards, input: weights_option(input.weights),
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *cost_weights(wildcards)),
         device=config["device"],
     shell:
-        "python -m benchmarks latency {wildcards.method} --channels {params.channels} --device {params.device}"
+        "python -m benchmarks latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device}"
         " --threads {threads} -o {output} 2> {log}"

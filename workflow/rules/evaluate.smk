@@ -16,7 +16,7 @@ rule evaluate:
     resources:
         gpu=GPU,
     params:
-        weights=lambda wildcards, input: f"--weights {shlex.quote(str(input.weights))}" if input.weights else "",
+        weights=lambda wildcards, input: weights_option(input.weights),
         metrics=" ".join(config["metrics"]),
         block_size=lambda wildcards: COMPRESSORS[wildcards.compressor]["iqam_block_size"],
         iqam=PROTOCOL["iqam"],

@@ -55,3 +55,24 @@ rule figure:
         "python -m benchmarks figure {wildcards.figure} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} -o {output.pdf} 2> {log}"
+
+
+rule complexity_figure:
+    """The figure of costs alone: of all networks in methods/, not of those configured; it needs no picture."""
+    input:
+        code="benchmarks/figures/{figure}.py",
+        complexity="results/complexity.csv",
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+    log:
+        "logs/figures/{figure}.log",
+    wildcard_constraints:
+        figure="complexity",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m benchmarks figure {wildcards.figure} --complexity {input.complexity} -o {output.pdf} 2> {log}"
+
+
+ruleorder: complexity_figure > figure
