@@ -31,11 +31,15 @@ def evaluate(
 ) -> tuple[pd.DataFrame, dict]:
     """Return the rows (image, exit, metric, value) of one method, and where they come from.
 
-    `originals` and `decoded` are manifests, each beside its folder of images; `block_size` and
-    `variant` are the IQAM's. The method
-    `decoded` also gets the bits per pixel of the bitstreams.
+    `originals` and `decoded` are manifests, each beside its folder of images; `block_size` and `variant` are those of
+    the IQAM.
+    The method `decoded` also gets the bits per pixel of the bitstreams.
+
+    Raises ValueError if the method has random start values and was given no weights.
     """
     model = plugins.find("methods", method).load(weights, device)
+    if weights is None:
+        _check_fixed(method, model)
     model.to(memory_format=torch.channels_last)  # a third faster on CPUs
     bits = pd.read_csv(decoded)
     scoring = (block_size, variant)
@@ -57,6 +61,16 @@ def evaluate(
         "versions": provenance.versions(),
     }
     return pd.DataFrame(rows, columns=["image", "exit", "metric", "value"]), record
+
+
+def _check_fixed(method: str, model: nn.Module) -> None:
+    again = plugins.find("methods", method).load(None, "cpu").state_dict()
+    for name, tensor in model.state_dict().items():
+        if not torch.equal(tensor.cpu(), again[name]):
+            raise ValueError(
+                f"{method} was given no weights, and its start values are random: name a file under methods in the "
+                "config; methods/weights/README.md says where to get one and how to train it"
+            )
 
 
 def _batches(

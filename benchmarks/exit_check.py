@@ -1,0 +1,47 @@
+"""Do images really stop where the query on the measurements says? Both ways, image by image."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from benchmarks import datasets, early_exit, plugins
+from methods import early_exit as stopping
+from methods import network
+
+
+def compare(
+    rows: pd.DataFrame,
+    method: str,
+    weights: str,
+    decoded: Path,
+    compressors: dict[str, dict],
+    device: str,
+) -> pd.DataFrame:
+    """Return where each image of the measurements `rows` stops: early_exit.KEYS, `queried` and `stopped`.
+
+    `decoded` is the workflow's folder results/decoded; `weights` names the file of a {compressor}; `compressors` are
+    those of the config, with their threshold and iqam_block_size. The score is the IQAM's variant "matlab".
+    """
+    thresholds = {name: settings["threshold"] for name, settings in compressors.items()}
+    queried = early_exit.chosen(rows[rows["method"] == method], thresholds).rename(columns={"exit": "queried"})
+    found = []
+    for (dataset, compressor, quality), _ in queried.groupby(["dataset", "compressor", "quality"], sort=False):
+        model = plugins.find("methods", method).load(Path(weights.format(compressor=compressor)), device)
+        model.to(memory_format=torch.channels_last)
+        manifest = decoded / dataset / compressor / f"{quality}.csv"
+        block_size, threshold = compressors[compressor]["iqam_block_size"], thresholds[compressor]
+        for name, image in datasets.load(manifest.with_suffix(""), manifest):
+            x = network.to_tensor([image], device)
+            _, exit = stopping.enhance(model, x, block_size, threshold)
+            found.append([dataset, name, compressor, quality, method, int(exit)])
+    stopped = pd.DataFrame(found, columns=[*early_exit.KEYS, "stopped"])
+    return queried.merge(stopped, on=early_exit.KEYS, how="outer", validate="one_to_one")
+
+
+def text(table: pd.DataFrame) -> str:
+    """Return how many images of each compressor stop elsewhere than the query says, and list those."""
+    other = table[table["queried"] != table["stopped"]]
+    counts = table.assign(other=table["queried"] != table["stopped"]).groupby("compressor", sort=False)["other"]
+    lines = [f"{name}: {int(other.sum())} of {len(other)} images stop elsewhere" for name, other in counts]
+    return "\n".join(lines + ([other.to_string(index=False)] if len(other) else []))
