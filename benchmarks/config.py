@@ -36,6 +36,11 @@ def check(config: dict) -> None:
             plugins.check(f"benchmarks/{kind}", name)
     for name in methods(config):
         plugins.check("methods", name)
+        for compressor in (config["methods"].get(name) or {}).get("compressors", []):
+            if compressor not in config["compressors"]:
+                raise ValueError(
+                    f"methods: {name} is for {compressor!r}, but the compressors are {', '.join(config['compressors'])}"
+                )
         for compressor in config["compressors"]:
             for path in weights(config, name, compressor):
                 if not Path(path).is_file():
@@ -65,8 +70,15 @@ def methods(config: dict) -> list[str]:
     return ["decoded", *(name for name in chosen if name != "decoded")]
 
 
+def is_for(config: dict, method: str, compressor: str) -> bool:
+    """Return whether a method runs on what a compressor decodes: always, unless its `compressors` leave it out."""
+    return compressor in (config["methods"].get(method) or {}).get("compressors", [compressor])
+
+
 def weights(config: dict, method: str, compressor: str) -> list[str]:
     """Return the weights file of a method for a compressor, as a list of none or one."""
+    if not is_for(config, method, compressor):
+        return []
     pattern = (config["methods"].get(method) or {}).get("weights")
     try:
         return [pattern.format(compressor=compressor, colour=config["protocol"]["colour"])] if pattern else []

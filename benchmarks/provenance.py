@@ -5,7 +5,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ["torch", "numpy", "scipy", "scikit-image", "pillow", "av", "pandas", "pyarrow"]
+LIBRARIES = ["torch", "numpy", "scipy", "scikit-image", "pillow", "av", "imageio-ffmpeg", "pandas", "pyarrow"]
 ROOT = Path(__file__).resolve().parent.parent
 
 

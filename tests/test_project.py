@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from benchmarks import config, images, plugins
+from compressors import jpeg
 from methods import network
 
 ROOT = plugins.ROOT
@@ -72,7 +73,9 @@ def test_every_method_maps_images_to_images(name):
     model = plugins.find("methods", name).load(None, "cpu")
     assert not (model.training and list(model.parameters()))
     channels = getattr(model, "channels", 1)
-    x = torch.rand(1, channels, 40, 56)
+    shape = (40, 56) if channels == 1 else (40, 56, 3)
+    noise = np.random.default_rng(0).integers(64, 192, shape, np.uint8)
+    x = network.to_tensor([jpeg.decode(jpeg.encode(noise, 50))], "cpu")  # some methods are for JPEG alone
     results = network.enhance(model, x)
     assert len(results) == getattr(model, "exit_count", 1)
     for result in results:
@@ -148,6 +151,10 @@ MISTAKES = {
         {"methods": {"dcad": {"weights": "{codec}.safetensors"}}},
         "dcad: weights '{codec}.safetensors' takes {compressor} and {colour}",
     ),
+    "method's compressor": (
+        {"methods": {"dcad": {"compressors": ["jpg"]}}},
+        "dcad is for 'jpg', but the compressors are jpeg, hevc",
+    ),
     "data set": ({"dataset": "mine"}, "dataset is 'mine': choose demo or a name under folders"),
     "only": (
         {"methods": {"dcad": {}, "rbqe": {}}, "only": ["rbqee"]},
@@ -190,6 +197,16 @@ def test_the_weights_of_a_method_are_those_of_the_compressor_and_colour(tmp_path
     config.check(settings)
     assert config.weights(settings, "dcad", "jpeg") == [str(tmp_path / "luma-jpeg.safetensors")]
     assert config.weights(settings, "decoded", "jpeg") == []
+
+
+def test_a_method_for_one_compressor_needs_no_weights_for_others(tmp_path):
+    weights = tmp_path / "dcad-jpeg.safetensors"
+    weights.touch()
+    settings = {"weights": str(tmp_path / "dcad-{compressor}.safetensors"), "compressors": ["jpeg"]}
+    changes = changed(methods={"dcad": settings}, only=["dcad"])
+    config.check(changes)
+    assert [config.is_for(changes, "dcad", name) for name in ("jpeg", "hevc")] == [True, False]
+    assert [config.weights(changes, "dcad", name) for name in ("jpeg", "hevc")] == [[str(weights)], []]
 
 
 def test_methods_run_in_the_order_of_the_config_after_the_decoded_images():

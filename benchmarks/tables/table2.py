@@ -1,5 +1,7 @@
 """Table 2: what every method costs and gains; multi-exit methods once without and once with early exit."""
 
+import math
+
 import pandas as pd
 
 from benchmarks import early_exit, measurements
@@ -19,10 +21,11 @@ def tabulate(results: Results) -> pd.DataFrame:
     for method in results.methods:
         for stops in [False, True] if (exits["method"] == method).any() else [False]:
             taken = exits[exits["method"] == method] if stops else None
+            missing = 0.0 if method == "decoded" else math.nan
             row = {"method": method, "early_exit": "yes" if stops else "no"} | _cost(results, method, taken)
             for metric, column, decimals in (("psnr_unrounded", "delta_psnr", 3), ("ssim", "delta_ssim", 4)):
                 means = _gains(results, method, metric, taken)
-                row |= {f"{column}_{name}": round(means.get(name, 0.0), decimals) for name in compressors}
+                row |= {f"{column}_{name}": round(means.get(name, missing), decimals) for name in compressors}
             if stops:
                 row |= _shares(taken)
             rows.append(row)

@@ -44,8 +44,9 @@ def weights(wildcards):
 
 
 def cost_weights(wildcards):
-    """Return the weights that say which form of a network is run: those for the first compressor, if there are any."""
-    return checked.weights(config, wildcards.method, next(iter(COMPRESSORS)))
+    """Return the weights that say which form of a network is run: those for its first compressor, if there are any."""
+    compressor = next(name for name in COMPRESSORS if checked.is_for(config, wildcards.method, name))
+    return checked.weights(config, wildcards.method, compressor)
 
 
 def weights_option(files):

@@ -37,6 +37,7 @@ rule measurements:
             for compressor in COMPRESSORS
             for quality in COMPRESSORS[compressor]["qualities"]
             for method in METHODS
+            if checked.is_for(config, method, compressor)
         ],
         # A method that fails leaves the old file of measurements in place; its source makes the next run fail, too.
         code=expand("methods/{method}.py", method=METHODS),
