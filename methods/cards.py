@@ -35,7 +35,7 @@ def _trained(weights: Path, record: dict) -> str:
     data, settings, initial = record["training_images"], record["settings"], record.get("initial")
     facts = {
         "network": f"{record['method']}, {record['parameters']:,} parameters",
-        "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}",
+        "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}{_grain(data)}",
         "validated on": f"{record['validation_images']['images']} images, {record['validation_images']['folder']}",
         "compressor": f"{data['compressor']} at {data['qualities']}, {data['version']}, {data['settings']}",
         "started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values",
@@ -49,6 +49,11 @@ def _trained(weights: Path, record: dict) -> str:
     exits = [f"exit {number}" for number in range(1, len(gains[0]))]
     table = tabulate(gains, ["quality", *exits], "pipe", disable_numparse=True)
     return _list(weights, facts) + "\n\nPSNR gain on the validation images (dB):\n\n" + table
+
+
+def _grain(data: dict) -> str:
+    grain = float(data.get("grain", 0))
+    return f"; every second one once more with noise of up to {grain:g} of 255" if grain else ""
 
 
 def _imported(weights: Path, record: dict) -> str:
