@@ -41,7 +41,7 @@ def evaluate(
     if weights is None:
         _check_fixed(method, model)
     model.to(memory_format=torch.channels_last)  # a third faster on CPUs
-    bits = pd.read_csv(decoded)
+    bits = pd.read_csv(decoded, dtype={"image": str})  # a picture may be named by a number
     scoring = (block_size, variant)
     batches = _batches(originals, decoded, GPU_BATCH if device.startswith("cuda") else 1)
     rows = [

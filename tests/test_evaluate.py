@@ -20,7 +20,7 @@ DEFAULT = config.default()
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two small pictures, prepared and compressed by JPEG at QF 40 and 10, as in a run."""
     folder = tmp_path_factory.mktemp("measured")
-    for seed, name in enumerate(("hill", "lake")):
+    for seed, name in enumerate(("10", "02")):
         noise = gaussian_filter(np.random.default_rng(seed).normal(size=(96, 64)), 1 + 2 * seed)
         pixels = 255 * (noise - noise.min()) / np.ptp(noise)
         (folder / "pictures").mkdir(exist_ok=True)
@@ -50,7 +50,9 @@ def test_a_network_without_weights_is_not_measured(folder):
 
 
 def test_a_method_that_needs_no_weights_is_measured_without(folder):
-    assert set(measured(folder, "decoded", None, 10)["metric"]) == {"iqam", "psnr", "bpp"}
+    rows = measured(folder, "decoded", None, 10)
+    assert set(rows["metric"]) == {"iqam", "psnr", "bpp"}
+    assert set(rows["image"]) == {"10", "02"}  # names, not numbers
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9, 2.0])
