@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmarks import files, plugins
 
 QUALITIES = {"qp": [22, 27, 32, 37, 42], "qf": [50, 40, 30, 20, 10]}  # the paper's, from best to worst
+GRAIN_BLUR = 1.5  # largest standard deviation of the blur, pixels
 ALIGNMENT = 8  # crops start on the codecs' block grid, as the images themselves do
 
 
@@ -85,7 +86,7 @@ class Recipe:
     """What pairs are made of: every image of `folders` at `qualities`, from best to worst, in "luma" or "rgb".
 
     With `grain`, every second image is there once more with Gaussian noise on it, of a standard deviation drawn from 0
-    to `grain` (of 255): clean pictures alone teach a network to wipe the grain off others.
+    to `grain` (of 255), white to blurred: clean pictures alone teach a network to wipe the grain off others.
     """
 
     folders: list[Path]
@@ -113,8 +114,7 @@ def build(recipe: Recipe, workers: int, path: Path) -> None:
     def layers(source: Path, noise: np.random.Generator | None) -> np.ndarray:
         original = datasets.prepare(images.read(source), protocol)
         if noise is not None:
-            noisy = original + noise.uniform(0, recipe.grain) * noise.standard_normal(original.shape)
-            original = noisy.round().clip(0, 255).astype(np.uint8)
+            original = _with_grain(original, recipe.grain, noise)
         decoded = [compressor.decode(compressor.encode(original, quality)) for quality in recipe.qualities]
         return np.stack([original, *decoded])
 
@@ -154,6 +154,15 @@ def cached(recipe: Recipe, workers: int, cache: Path) -> Pairs:
     if not path.exists():
         build(recipe, workers, path)
     return read(path)
+
+
+def _with_grain(image: np.ndarray, most: float, noise: np.random.Generator) -> np.ndarray:
+    """Return a uint8 image with noise; blurred noise is what demosaicing, scaling and film leave of it."""
+    from scipy.ndimage import gaussian_filter
+
+    strength, blur = noise.uniform(0, (most, GRAIN_BLUR))
+    grain = gaussian_filter(noise.standard_normal(image.shape), blur, axes=(0, 1))
+    return (image + strength / grain.std() * grain).round().clip(0, 255).astype(np.uint8)
 
 
 def flat(image: np.ndarray) -> np.ndarray:
