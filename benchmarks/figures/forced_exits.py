@@ -24,5 +24,5 @@ def draw(results: Results) -> Figure:
                     look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 4, "lw": 1}
                     panel.plot(means["gmacs_paper"], means["value"], label=label, **look)
             panel.set(title=compressor, xlabel="GMACs of exit 1 to 5 (paper's accounting)", ylabel="PSNR gain (dB)")
-            panel.legend(title="quality", ncols=2, fontsize=7)
+            panel.legend(title="quality", ncols=5, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure

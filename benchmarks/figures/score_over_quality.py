@@ -31,5 +31,5 @@ def draw(results: Results) -> Figure:
                     )
                 panel.set(title=compressor, xlabel=label)
             places[0].set_ylabel("IQAM score")
-            places[-1].legend(title="quality", fontsize=7)
+            places[-1].legend(title="quality", fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
