@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from packaging.requirements import Requirement
+from snakemake.utils import update_config
 
 from benchmarks import config, images, plugins
 from compressors import jpeg
@@ -117,6 +118,31 @@ def compressor(name: str, **changes: object) -> dict:
 
 def test_the_default_config_is_accepted():
     config.check(config.default())
+
+
+def protocol(name: str) -> dict:
+    """Return the default config with that of a protocol over it, merged as Snakemake does."""
+    merged = copy.deepcopy(config.default())
+    update_config(merged, yaml.safe_load((ROOT / f"workflow/config/{name}.yaml").read_text()))
+    return merged
+
+
+@pytest.mark.parametrize(
+    ("name", "colour", "scale", "variant", "thresholds"),
+    [
+        ("eccv2020", "luma", 1, "matlab", {"jpeg": 0.79, "hevc": 0.89}),  # RBQE, ECCV 2020
+        ("powerqe", "rgb", 2, "powerqe", {"jpeg": 0.855, "hevc": 0.900}),  # ryanxingql/powerqe, tag v1.0
+    ],
+)
+def test_the_protocols_are_those_of_the_papers(name, colour, scale, variant, thresholds, tmp_path):
+    images.write(tmp_path / "picture.png", np.zeros((64, 64), np.uint8))
+    settings = protocol(name)
+    with pytest.raises(NotADirectoryError, match=r"data/.* is no folder: name one with pictures in it"):
+        config.check(settings)
+    settings["folders"] = {settings["dataset"]: str(tmp_path)}
+    assert [settings["protocol"][key] for key in ("colour", "scale", "iqam")] == [colour, scale, variant]
+    assert {key: value["threshold"] for key, value in settings["compressors"].items()} == thresholds
+    config.check(settings | {"only": ["decoded"]})
 
 
 def test_a_config_of_one_method_is_accepted():
