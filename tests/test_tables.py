@@ -195,6 +195,21 @@ def test_table1_has_the_papers_numbers_beside_ours():
     assert "decoded_paper" not in found
 
 
+@pytest.mark.parametrize("missing", ["jpeg", "hevc"])
+def test_a_method_for_one_compressor_is_blank_at_others(missing):
+    rows = RESULTS.measurements
+    partial = rows[(rows["method"] != "dcad") | (rows["compressor"] != missing)]
+    found = dataclasses.replace(RESULTS, measurements=partial)
+    gains = table1.tabulate(found).set_index(["compressor", "quality"])
+    assert gains.loc[missing, "dcad"].isna().all()
+    whole = table1.tabulate(RESULTS).set_index(["compressor", "quality"])
+    other = {"jpeg": "hevc", "hevc": "jpeg"}[missing]
+    pd.testing.assert_series_equal(gains.loc[other, "dcad"], whole.loc[other, "dcad"])
+    line = table2.tabulate(found).set_index(["method", "early_exit"]).loc[("dcad", "no")]
+    assert line[[f"delta_psnr_{missing}", f"delta_ssim_{missing}"]].isna().all()
+    assert line[f"delta_psnr_{other}"] > 0
+
+
 def test_table1_keeps_the_order_of_methods():
     swapped = dataclasses.replace(RESULTS, methods=["rbqe", "decoded", "dcad"])
     assert [name for name in table1.tabulate(swapped) if name in ("dcad", "rbqe")] == ["rbqe", "dcad"]

@@ -28,7 +28,8 @@ def tabulate(results: Results) -> pd.DataFrame:
         for quality in [*ours.index, AVERAGE]:
             row: dict[str, object] = {"compressor": compressor, "quality": quality}
             for method in (method for method in results.methods if method in ours):
-                row[method] = (ours[method].mean() if quality == AVERAGE else ours.loc[quality, method]).round(3)
+                gain = ours[method].mean() if quality == AVERAGE else ours.loc[quality, method]
+                row[method] = round(float(gain), 3)
                 row[f"{method}_paper"] = papers.get((compressor, str(quality), method))
             rows.append(row)
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
