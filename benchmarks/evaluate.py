@@ -32,8 +32,7 @@ def evaluate(
     """Return the rows (image, exit, metric, value) of one method, and where they come from.
 
     `originals` and `decoded` are manifests, each beside its folder of images; `block_size` and `variant` are those of
-    the IQAM.
-    The method `decoded` also gets the bits per pixel of the bitstreams.
+    the IQAM. The method `decoded` also gets the bits per pixel of the bitstreams.
 
     Raises ValueError if the method has random start values and was given no weights.
     """
