@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     train.add_argument("--data", type=Path, nargs="+", required=True, help="folders of pictures to train on")
     train.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of other pictures")
     train.add_argument("--colour", choices=["luma", "rgb"], default="luma")
-    train.add_argument("--grain", type=float, default=0.0, help="most noise on copies of every second picture, of 255")
+    train.add_argument("--varied", action="store_true", help="train on a softened or grainy copy of every picture, too")
     train.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
     train.add_argument("--steps", type=int, default=20_000)
     train.add_argument("--batch", type=int, default=16, help="crops per step")
@@ -168,7 +168,7 @@ def _train(options: argparse.Namespace) -> None:
         seed=options.seed,
         equal_exits=options.equal_exits,
     )
-    training_pairs = _pairs(options, options.data, options.grain)
+    training_pairs = _pairs(options, options.data, options.varied)
     validation_pairs = _pairs(options, options.validation)
     torch.manual_seed(options.seed)
     model = plugins.find("methods", options.method).load(None, "cpu")
@@ -176,7 +176,7 @@ def _train(options: argparse.Namespace) -> None:
     _card(argparse.Namespace(weights=[options.output]))
 
 
-def _pairs(options: argparse.Namespace, folders: list[Path], grain: float = 0.0):
+def _pairs(options: argparse.Namespace, folders: list[Path], varied: bool = False):
     """Return the pairs of folders, compressed now or, if their pictures are the same, at an earlier call."""
     from methods import pairs
 
@@ -184,7 +184,7 @@ def _pairs(options: argparse.Namespace, folders: list[Path], grain: float = 0.0)
     qualities = options.qualities or pairs.QUALITIES[module.QUALITY]
     for quality in qualities:
         compressors.check_quality(module, quality)
-    recipe = pairs.Recipe(folders, options.compressor, qualities, options.colour, grain)
+    recipe = pairs.Recipe(folders, options.compressor, qualities, options.colour, varied)
     return pairs.cached(recipe, options.threads, options.pairs)
 
 

@@ -35,7 +35,7 @@ def _trained(weights: Path, record: dict) -> str:
     data, settings, initial = record["training_images"], record["settings"], record.get("initial")
     facts = {
         "network": f"{record['method']}, {record['parameters']:,} parameters",
-        "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}{_grain(data)}",
+        "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}{_copies(data)}",
         "validated on": f"{record['validation_images']['images']} images, {record['validation_images']['folder']}",
         "compressor": f"{data['compressor']} at {data['qualities']}, {data['version']}, {data['settings']}",
         "started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values",
@@ -51,9 +51,11 @@ def _trained(weights: Path, record: dict) -> str:
     return _list(weights, facts) + "\n\nPSNR gain on the validation images (dB):\n\n" + table
 
 
-def _grain(data: dict) -> str:
-    grain = float(data.get("grain", 0))
-    return f"; every second one once more with noise of up to {grain:g} of 255" if grain else ""
+def _copies(data: dict) -> str:
+    grain = float(data.get("grain", 0))  # as pairs were varied before there was "varied"
+    if grain:
+        return f"; every second one once more with noise of up to {grain:g} of 255"
+    return "; every one once more, softened or grainy" if data.get("varied") == "True" else ""
 
 
 def _imported(weights: Path, record: dict) -> str:

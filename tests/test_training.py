@@ -90,7 +90,7 @@ def test_pairs_say_what_was_compressed_and_how(folder, data):
     assert data.description == {
         "folder": folder.name,
         "images": "3",
-        "grain": "0",
+        "varied": "False",
         "compressor": "jpeg",
         "version": jpeg.version(),
         "settings": "gray (4:0:0)",
@@ -151,17 +151,35 @@ def test_large_pictures_are_drawn_more_often():
     assert share == pytest.approx(0.75, abs=0.03)  # by area; four standard deviations of 4,000 draws
 
 
-def test_grain_is_on_copies_of_every_second_picture(folder, data, tmp_path):
-    pairs.build(pairs.Recipe([folder], "jpeg", QUALITIES, "luma", grain=6.0), 2, tmp_path / "pairs.safetensors")
-    grainy = pairs.read(tmp_path / "pairs.safetensors")
-    assert grainy.sizes.tolist() == [list(size) for size in [*SIZES, *SIZES[::2]]]
-    assert torch.equal(grainy.pixels[..., : data.pixels.shape[-1]], data.pixels)
-    for copy, number in enumerate(range(0, len(SIZES), 2), start=len(SIZES)):
-        noise = (grainy.image(copy, 0) - data.image(number, 0)) * 255
-        expected, _ = np.random.default_rng(number // 2).uniform(0, (6.0, 1.5))
-        assert float(noise.std()) == pytest.approx(expected, abs=0.35)  # rounding to 8 bits adds up to 0.29
-        decoded = jpeg.decode(jpeg.encode((grainy.image(copy, 0)[0, 0] * 255).round().byte().numpy(), QUALITIES[0]))
-        assert torch.equal(grainy.image(copy, 1), network.to_tensor([decoded], "cpu"))
+def test_varied_pairs_hold_a_copy_of_every_picture(folder, data, tmp_path):
+    pairs.build(pairs.Recipe([folder], "jpeg", QUALITIES, "luma", varied=True), 2, tmp_path / "pairs.safetensors")
+    both = pairs.read(tmp_path / "pairs.safetensors")
+    assert both.sizes.tolist() == [list(size) for size in [*SIZES, *SIZES]]
+    assert torch.equal(both.pixels[..., : data.pixels.shape[-1]], data.pixels)
+    for number in range(len(SIZES)):
+        original, copy = (to_uint8(both.image(place, 0)) for place in (number, number + len(SIZES)))
+        assert np.array_equal(copy, pairs.vary(original, np.random.default_rng(number)))
+        decoded = jpeg.decode(jpeg.encode(copy, QUALITIES[0]))
+        assert torch.equal(both.image(number + len(SIZES), 1), network.to_tensor([decoded], "cpu"))
+
+
+def test_varied_copies_are_softened_grainy_or_both():
+    edge = np.zeros((64, 64), np.uint8)
+    edge[:, 32:], edge[:, :32] = 160, 80
+    softened, grainy = 0, 0
+    for seed in range(60):
+        copy = pairs.vary(edge, np.random.default_rng(seed)).astype(float)
+        noise = copy[:, :20].std()
+        softened += copy[:, 31].mean() > 82  # the neighbours of the edge moved towards each other
+        grainy += noise > 0.5
+        assert noise < pairs.GRAIN + 0.5
+        assert abs(copy.mean() - edge.mean()) < 1.5
+    assert 30 <= softened <= 50  # two thirds of 60, less the ones whose blur is next to nothing
+    assert 30 <= grainy <= 50
+
+
+def to_uint8(image: torch.Tensor) -> np.ndarray:
+    return (image[0, 0] * 255).round().byte().numpy()
 
 
 def test_cached_pairs_are_built_once_and_anew_when_a_picture_changes(tmp_path):
