@@ -26,11 +26,12 @@ def check(config: dict) -> None:
     for name, settings in config["compressors"].items():
         plugins.check("compressors", name)
         module = plugins.find("compressors", name)
-        for quality in settings["qualities"]:
-            try:
+        try:
+            module.version(compressors.configure(module, settings.get("settings", {})))
+            for quality in settings["qualities"]:
                 compressors.check_quality(module, quality)
-            except ValueError as error:
-                raise ValueError(f"compressors: {error}") from None
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"compressors: {name}: {error}") from None
     for kind in ("metrics", "tables", "figures"):
         for name in config[kind]:
             plugins.check(f"benchmarks/{kind}", name)

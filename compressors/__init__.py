@@ -2,20 +2,74 @@
 
 A compressor module defines
 
-- `QUALITY`: "qp" or "qf", the name of its quality parameter,
-- `QUALITIES`: the range of values it accepts,
+- `QUALITY`: the name of its quality parameter, as "qp" or "qf",
+- `QUALITIES`: the range of whole numbers it accepts,
 - `SUFFIX`: the file name ending of its bitstreams,
-- `version()`: the codec library that makes the bits, with its version,
-- `settings(image)`: everything else that decides the bits, in words a reader can repeat,
-- `encode(image, quality)`: uint8 (H, W) luma or (H, W, 3) RGB to the bytes of a decodable bitstream,
-- `decode(bitstream)`: those bytes back to a uint8 image of the same shape.
+- `Settings`: a frozen dataclass of its choices with their defaults (`NoSettings` if there is nothing to choose),
+- `version(settings)`: the codec that makes and reads the bits, with versions,
+- `describe(image, settings)`: everything else that decides the bits, in words a reader can repeat,
+- `encode(image, quality, settings)`: uint8 (H, W) luma or (H, W, 3) RGB to the bytes of a decodable bitstream,
+- `decode(bitstream, settings)`: those bytes back to a uint8 image of the same shape.
+
+`settings` may be left out of each, for the defaults. External programs that are missing are a FileNotFoundError, those
+that fail a RuntimeError (see `compressors.tools`), and what cannot be coded or decoded is a ValueError.
 """
 
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from types import ModuleType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """The settings of a compressor that leaves nothing to choose."""
 
 
 def check_quality(compressor: ModuleType, quality: int) -> None:
     """Raise ValueError if a compressor does not take a quality."""
     if quality not in compressor.QUALITIES:
         span = f"{compressor.QUALITY} {compressor.QUALITIES[0]}..{compressor.QUALITIES[-1]}"
-        raise ValueError(f"{compressor.__name__.split('.')[-1]} takes {span}, not {quality}")
+        raise ValueError(f"{_name(compressor)} takes {span}, not {quality}")
+
+
+def configure(compressor: ModuleType, choices: Mapping[str, Any]) -> Any:
+    """Return the `Settings` of a compressor with `choices`, whose values may be text, as from a command line.
+
+    Raises ValueError for a setting or a value that the compressor does not have. (Chroma formats are written 420 in
+    settings: YAML reads 4:2:0 as a time of day.)
+    """
+    kinds = get_type_hints(compressor.Settings)
+    values = {}
+    for name, value in choices.items():
+        if name not in kinds:
+            guesses = difflib.get_close_matches(name, kinds, 1)
+            known = f"did you mean {guesses[0]!r}?" if guesses else f"it has {', '.join(kinds) or 'none'}"
+            raise ValueError(f"{_name(compressor)} has no setting {name!r}: {known}")
+        values[name] = _value(f"{_name(compressor)}: {name}", kinds[name], value)
+    return compressor.Settings(**values)
+
+
+def choices(settings: Any) -> dict[str, Any]:
+    """Return the settings as a mapping, which `configure` takes."""
+    return {field.name: getattr(settings, field.name) for field in fields(settings)}
+
+
+def _value(name: str, kind: Any, value: Any) -> Any:
+    if get_origin(kind) is Literal:
+        for allowed in get_args(kind):
+            if str(value).casefold() == str(allowed).casefold():
+                return allowed
+        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(map(str, get_args(kind)))}")
+    if kind is bool and str(value).casefold() in ("true", "false"):
+        return str(value).casefold() == "true"
+    if kind is int and str(value).removeprefix("-").isdecimal():
+        return int(value)
+    if kind is str:
+        return str(value)
+    raise ValueError(f"{name} is {value!r}: it takes {'true or false' if kind is bool else 'a whole number'}")
+
+
+def _name(compressor: ModuleType) -> str:
+    return compressor.__name__.split(".")[-1]

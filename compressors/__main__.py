@@ -6,6 +6,8 @@ Encode and decode single images, or compress a prepared data set.
 import argparse
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import compressors
 from benchmarks import plugins
@@ -23,11 +25,13 @@ def main(arguments: list[str] | None = None) -> None:
     encode.add_argument("-q", "--quality", type=int, required=True, help="QP or QF")
     encode.add_argument("-o", "--output", type=Path, required=True)
     encode.add_argument("--colour", choices=["luma", "rgb"], default="rgb", help="what is coded (default: rgb)")
+    _add_settings(encode)
 
     decode = commands.add_parser("decode", help="one bitstream to a PNG image")
     decode.add_argument("compressor")
     decode.add_argument("bitstream", type=Path)
     decode.add_argument("-o", "--output", type=Path, required=True)
+    _add_settings(decode)
 
     folder = commands.add_parser("folder", help="a prepared data set at one quality (used by the workflow)")
     folder.add_argument("compressor")
@@ -37,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         "-o", "--output", type=Path, required=True, help="X.csv of bits, hashes and versions; images go to X/ beside it"
     )
     folder.add_argument("--workers", type=int, default=1)
+    _add_settings(folder)
 
     options = parser.parse_args(arguments)
     try:
@@ -45,11 +50,23 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
-def find(name: str, quality: int):
-    """Return the compressor module `name`; raise ValueError if it is unknown or does not take `quality`."""
-    module = plugins.find("compressors", name)
-    compressors.check_quality(module, quality)
-    return module
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the compressor; `list` shows them",
+    )
+
+
+def _find(options: argparse.Namespace) -> tuple[ModuleType, Any]:
+    """Return the chosen compressor and its settings; raise ValueError if either is unknown."""
+    module = plugins.find("compressors", options.compressor)
+    for choice in options.set:
+        if "=" not in choice:
+            raise ValueError(f"--set {choice} has no value: write NAME=VALUE")
+    return module, compressors.configure(module, dict(choice.split("=", 1) for choice in options.set))
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -59,40 +76,49 @@ def _list(options: argparse.Namespace) -> None:
     for name in plugins.names("compressors"):
         module = plugins.find("compressors", name)
         span = f"{module.QUALITY} {module.QUALITIES[0]}..{module.QUALITIES[-1]}"
-        rows.append([name, span, module.version(), plugins.summary("compressors", name)])
-    print(tabulate(rows, ["name", "quality", "version", "what"], "simple"))
+        settings = " ".join(f"{key}={value}" for key, value in compressors.choices(module.Settings()).items())
+        try:
+            version = module.version()
+        except FileNotFoundError as error:
+            version = str(error)
+        rows.append([name, span, plugins.summary("compressors", name), version, settings])
+    header = ["name", "quality", "what", "version", "settings"]
+    print(tabulate(rows, header, "simple", maxcolwidths=[None, None, 36, 80, 24]))
 
 
 def _encode(options: argparse.Namespace) -> None:
     from benchmarks import datasets, files, images
 
-    module = find(options.compressor, options.quality)
+    module, settings = _find(options)
+    compressors.check_quality(module, options.quality)
     image = datasets.prepare(images.read(options.image), datasets.Protocol(options.colour, None, 1))
-    bitstream = module.encode(image, options.quality)
+    bitstream = module.encode(image, options.quality, settings)
     with files.replacing(options.output) as path:
         path.write_bytes(bitstream)
     bits = 8 * len(bitstream)
-    print(f"{bits} bits ({bits / image.shape[0] / image.shape[1]:.4f} bpp), {module.version()}")
+    print(f"{bits} bits ({bits / image.shape[0] / image.shape[1]:.4f} bpp), {module.version(settings)}")
 
 
 def _decode(options: argparse.Namespace) -> None:
     from benchmarks import images
 
-    module = plugins.find("compressors", options.compressor)
+    module, settings = _find(options)
     bitstream = options.bitstream.read_bytes()
     try:
-        image = module.decode(bitstream)
+        image = module.decode(bitstream, settings)
     except ValueError as error:
         raise ValueError(f"{options.bitstream}: {error}") from None
     images.write(options.output, image)
-    print(f"{8 * len(bitstream)} bits, {module.version()}")
+    bits = 8 * len(bitstream)
+    print(f"{bits} bits ({bits / image.shape[0] / image.shape[1]:.4f} bpp), {module.version(settings)}")
 
 
 def _folder(options: argparse.Namespace) -> None:
     from compressors import folder
 
-    module = find(options.compressor, options.quality)
-    folder.compress(module, options.quality, options.manifest, options.output, options.workers)
+    module, settings = _find(options)
+    compressors.check_quality(module, options.quality)
+    folder.compress(module, options.quality, settings, options.manifest, options.output, options.workers)
 
 
 class _Raw(argparse.RawDescriptionHelpFormatter):

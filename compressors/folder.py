@@ -12,6 +12,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from benchmarks import datasets, files, images
 COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings"]
 
 
-def compress(compressor: ModuleType, quality: int, manifest: Path, table: Path, workers: int) -> None:
+def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:
     """Compress every image of a prepared data set and write `table` and the folder beside it.
 
     `manifest` is that of `datasets.write`, beside its folder of images. The folder is written under another name and
@@ -35,8 +36,8 @@ def compress(compressor: ModuleType, quality: int, manifest: Path, table: Path, 
     temporary.mkdir(parents=True)
 
     def row(name: str, original: np.ndarray) -> list[str]:
-        bitstream = compressor.encode(original, quality)
-        decoded = compressor.decode(bitstream)
+        bitstream = compressor.encode(original, quality, settings)
+        decoded = compressor.decode(bitstream, settings)
         if decoded.shape != original.shape or decoded.dtype != np.uint8:
             raise ValueError(f"{name}: {compressor.__name__} turned {original.shape} into {decoded.shape}")
         (temporary / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
@@ -44,7 +45,8 @@ def compress(compressor: ModuleType, quality: int, manifest: Path, table: Path, 
         bits, kind = 8 * len(bitstream), compressor.__name__.split(".")[-1]
         pixels = original.shape[0] * original.shape[1]
         digest = hashlib.sha256(decoded.tobytes()).hexdigest()
-        return [name, bits, f"{bits / pixels:.6f}", digest, kind, compressor.version(), compressor.settings(original)]
+        described = compressor.describe(original, settings)
+        return [name, bits, f"{bits / pixels:.6f}", digest, kind, compressor.version(settings), described]
 
     with ThreadPoolExecutor(workers) as pool:
         rows = [

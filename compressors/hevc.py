@@ -11,14 +11,16 @@ import io
 import numpy as np
 
 from benchmarks import colour
+from compressors import NoSettings as Settings
 from compressors import x265
 
 QUALITY = "qp"
 QUALITIES = range(0, 52)
 SUFFIX = ".hevc"
+DEFAULT = Settings()
 
 
-def version() -> str:
+def version(settings: Settings = DEFAULT) -> str:
     """Return the encoder and decoder libraries with their versions."""
     import av
 
@@ -26,12 +28,12 @@ def version() -> str:
     return f"libx265 in PyAV {av.__version__}, decoded by libavcodec {avcodec}"
 
 
-def settings(image: np.ndarray) -> str:
+def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     """Return the encoder settings used for images of this kind."""
     return ("gray (4:0:0)" if image.ndim == 2 else "BT.601 limited range, 4:2:0") + f", {x265.SETTINGS}"
 
 
-def encode(image: np.ndarray, quality: int) -> bytes:
+def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> bytes:
     """Encode a uint8 (H, W) or (H, W, 3) image as one HEVC intra picture at QP `quality` (0..51).
 
     Sizes that are not multiples of 8, or under 32, are padded with the picture's edge and cropped again by decoders,
@@ -52,7 +54,7 @@ def encode(image: np.ndarray, quality: int) -> bytes:
     return _crop(bitstream, right, bottom) if right or bottom else bitstream
 
 
-def decode(bitstream: bytes) -> np.ndarray:
+def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
     """Decode an HEVC intra picture to a uint8 (H, W) or (H, W, 3) image.
 
     Raises ValueError if `bitstream` does not hold exactly one 8-bit 4:0:0 or 4:2:0 picture. Damage inside a picture

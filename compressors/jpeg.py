@@ -10,22 +10,25 @@ import io
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
+from compressors import NoSettings as Settings
+
 QUALITY = "qf"
 QUALITIES = range(1, 101)
 SUFFIX = ".jpg"
+DEFAULT = Settings()
 
 
-def version() -> str:
+def version(settings: Settings = DEFAULT) -> str:
     """Return the name and version of the JPEG library inside Pillow."""
     return f"libjpeg-turbo {features.version('libjpeg_turbo')} (Pillow {Image.__version__})"
 
 
-def settings(image: np.ndarray) -> str:
+def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     """Return the encoder settings used for images of this kind."""
     return "gray (4:0:0)" if image.ndim == 2 else "YCbCr 4:2:0"
 
 
-def encode(image: np.ndarray, quality: int) -> bytes:
+def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> bytes:
     """Encode a uint8 (H, W) or (H, W, 3) image as a baseline JPEG file of quality factor `quality` (1..100)."""
     file = io.BytesIO()
     chroma = {} if image.ndim == 2 else {"subsampling": "4:2:0"}
@@ -33,7 +36,7 @@ def encode(image: np.ndarray, quality: int) -> bytes:
     return file.getvalue()
 
 
-def decode(bitstream: bytes) -> np.ndarray:
+def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
     """Decode a JPEG file to a uint8 (H, W) or (H, W, 3) image.
 
     Raises ValueError if `bitstream` is no whole JPEG file of gray or YCbCr.

@@ -132,7 +132,7 @@ def build(recipe: Recipe, workers: int, path: Path) -> None:
         "varied": str(recipe.varied),
         "compressor": recipe.compressor,
         "version": compressor.version(),
-        "settings": compressor.settings(stacks[0][0]),
+        "settings": compressor.describe(stacks[0][0]),
         "qualities": json.dumps(recipe.qualities),
         "colour": recipe.colour,
     }

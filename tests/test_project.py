@@ -91,7 +91,7 @@ def test_every_compressor_says_what_decides_its_bits(compressor: ModuleType):
     assert isinstance(compressor.QUALITIES, range)
     assert compressor.SUFFIX.startswith(".")
     assert any(digit.isdigit() for digit in compressor.version())
-    gray, colour = (compressor.settings(np.zeros(shape, np.uint8)) for shape in ((16, 16), (16, 16, 3)))
+    gray, colour = (compressor.describe(np.zeros(shape, np.uint8)) for shape in ((16, 16), (16, 16, 3)))
     assert gray
     assert colour
     assert gray != colour

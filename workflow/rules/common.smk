@@ -54,6 +54,12 @@ def weights_option(files):
     return f"--weights {shlex.quote(str(files))}" if files else ""
 
 
+def settings_options(wildcards):
+    """Return the command-line options for a compressor's settings."""
+    settings = COMPRESSORS[wildcards.compressor].get("settings", {})
+    return " ".join(shlex.quote(f"--set={name}={value}") for name, value in settings.items())
+
+
 def content(*paths):
     """Return the checksums of sources, a param: Snakemake looks at no input that is older than what was made of it."""
     return [files.sha256(path) for path in paths]

@@ -33,6 +33,7 @@ rule compress:
     threads: 2
     params:
         content=lambda wildcards: content(f"compressors/{wildcards.compressor}.py"),
+        settings=settings_options,
     shell:
-        "python -m compressors folder {wildcards.compressor} {input.manifest}"
+        "python -m compressors folder {wildcards.compressor} {input.manifest} {params.settings}"
         " -q {wildcards.quality} -o {output.table} --workers {threads} 2> {log}"
