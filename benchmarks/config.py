@@ -31,7 +31,7 @@ def check(config: dict) -> None:
             for quality in settings["qualities"]:
                 compressors.check_quality(module, quality)
         except (ValueError, FileNotFoundError) as error:
-            raise ValueError(f"compressors: {name}: {error}") from None
+            raise ValueError(f"compressors: {error}") from None
     for kind in ("metrics", "tables", "figures"):
         for name in config[kind]:
             plugins.check(f"benchmarks/{kind}", name)
