@@ -2,7 +2,7 @@
 
 A compressor module defines
 
-- `QUALITY`: the name of its quality parameter, as "qp" or "qf",
+- `QUALITY`: the name of its quality parameter, as "qp" or "qf": a QP falls with better quality, all others rise,
 - `QUALITIES`: the range of whole numbers it accepts,
 - `SUFFIX`: the file name ending of its bitstreams,
 - `Settings`: a frozen dataclass of its choices with their defaults (`NoSettings` if there is nothing to choose),

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     encode = commands.add_parser("encode", help="one image to a bitstream")
     encode.add_argument("compressor")
     encode.add_argument("image", type=Path)
-    encode.add_argument("-q", "--quality", type=int, required=True, help="QP or QF")
+    encode.add_argument("-q", "--quality", type=int, required=True, help="on the codec's own scale; `list` shows it")
     encode.add_argument("-o", "--output", type=Path, required=True)
     encode.add_argument("--colour", choices=["luma", "rgb"], default="rgb", help="what is coded (default: rgb)")
     _add_settings(encode)

@@ -3,59 +3,127 @@
 <folder>/<image><suffix>    the bitstream
 <folder>/<image>.png        what it decodes to
 <manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings
+
+Each image is one task of a pool of processes: most codecs run inside Python, where a thread that hangs could not be
+stopped and a crash would end everything.
 """
 
 import csv
 import hashlib
+import importlib
 import io
+import multiprocessing
+import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+import signal
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pebble
+from tqdm import tqdm
 
-from benchmarks import datasets, files, images
+from benchmarks import files, images
+from compressors import tools
 
 COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings"]
+TIME_LIMIT = 3 * tools.TIME_LIMIT  # seconds for one image; programs, with a limit of their own, are to speak first
 
 
 def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:
     """Compress every image of a prepared data set and write `table` and the folder beside it.
 
     `manifest` is that of `datasets.write`, beside its folder of images. The folder is written under another name and
-    renamed, the table comes last: neither is ever half written. Threads suffice, because codecs release the interpreter
-    or run as processes.
+    renamed, the table comes last: neither is ever half written. `workers` images are done at a time; their progress
+    goes to stderr if that is a terminal.
 
-    Raises ValueError naming the image if its bitstream does not decode to an image of the same shape.
+    Raises what `compressor.version` raises if a program is missing. Raises, with the image's name, ValueError if an
+    original is not the one listed or what it decodes to is of another shape, and RuntimeError if the codec fails (with
+    its words), crashes its process or takes over TIME_LIMIT.
     """
+    kind, version = compressor.__name__.split(".")[-1], compressor.version(settings)
+    with manifest.open(newline="", encoding="utf-8") as file:
+        listed = list(csv.DictReader(file))
     output = table.with_suffix("")
-    temporary = output.with_name(f".{output.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    for leftover in output.parent.glob(f".{output.name}.[0-9]*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A name of its own, because the processes of a killed run may still be writing to theirs.
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
-
-    def row(name: str, original: np.ndarray) -> list[str]:
-        bitstream = compressor.encode(original, quality, settings)
-        decoded = compressor.decode(bitstream, settings)
-        if decoded.shape != original.shape or decoded.dtype != np.uint8:
-            raise ValueError(f"{name}: {compressor.__name__} turned {original.shape} into {decoded.shape}")
-        (temporary / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
-        images.write(temporary / f"{name}.png", decoded)
-        bits, kind = 8 * len(bitstream), compressor.__name__.split(".")[-1]
-        pixels = original.shape[0] * original.shape[1]
-        digest = hashlib.sha256(decoded.tobytes()).hexdigest()
-        described = compressor.describe(original, settings)
-        return [name, bits, f"{bits / pixels:.6f}", digest, kind, compressor.version(settings), described]
-
-    with ThreadPoolExecutor(workers) as pool:
-        rows = [
-            job.result()
-            for job in [pool.submit(row, *item) for item in datasets.load(manifest.with_suffix(""), manifest)]
-        ]
-    shutil.rmtree(output, ignore_errors=True)
-    temporary.replace(output)
+    task = partial(_compress, compressor.__name__, quality, settings, manifest, temporary)
+    pool = pebble.ProcessPool(
+        min(workers, len(listed)), context=multiprocessing.get_context("spawn"), initializer=_stop_when_told
+    )
+    rows = []
+    try:
+        jobs = [pool.schedule(task, [row["image"], row["sha256"]], timeout=TIME_LIMIT) for row in listed]
+        for row, job in tqdm(list(zip(listed, jobs, strict=True)), f"{kind} {quality}", unit="image", disable=None):
+            bits, bpp, digest, described = _result(job, f"{row['image']}: {kind}")
+            rows.append([row["image"], bits, bpp, digest, kind, version, described])
+        table.unlink(missing_ok=True)  # an old one lists other images
+        shutil.rmtree(output, ignore_errors=True)
+        temporary.replace(output)
+    finally:
+        pool.stop()
+        pool.join()
+        shutil.rmtree(temporary, ignore_errors=True)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     with files.replacing(table) as path:
         path.write_text(text.getvalue())
+
+
+def _result(job: pebble.ProcessFuture, name: str) -> tuple[int, str, str, str]:
+    try:
+        return job.result()
+    except TimeoutError:
+        raise RuntimeError(f"{name} took over {TIME_LIMIT:g} s and was stopped") from None
+    except pebble.ProcessExpired as crash:
+        reason = f"signal {-crash.exitcode}" if crash.exitcode < 0 else f"exit status {crash.exitcode}"
+        raise RuntimeError(f"{name} crashed its process with {reason}") from None
+
+
+def _stop_when_told() -> None:
+    """Let the pool's SIGTERM unwind a process, so that `tools.run` stops its program; Pebble's own exits at once."""
+
+    def stop(*_: object) -> None:
+        raise SystemExit
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _compress(
+    module: str, quality: int, settings: Any, manifest: Path, folder: Path, name: str, sha256: str
+) -> tuple[int, str, str, str]:
+    """Write the bitstream and decoded image of one original; return bits, bpp, the pixels' SHA-256 and the settings."""
+    compressor = importlib.import_module(module)
+    original = _original(manifest, name, sha256)
+    try:
+        bitstream = compressor.encode(original, quality, settings)
+        decoded = compressor.decode(bitstream, settings)
+    except (ValueError, OSError, RuntimeError) as error:
+        raise RuntimeError(f"{name}: {error}") from error
+    if decoded.shape != original.shape or decoded.dtype != np.uint8:
+        raise ValueError(f"{name}: {module} turned {original.shape} into {decoded.shape}")
+    (folder / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
+    images.write(folder / f"{name}.png", decoded)
+    bits, pixels = 8 * len(bitstream), original.shape[0] * original.shape[1]
+    return bits, f"{bits / pixels:.6f}", _sha256(decoded), compressor.describe(original, settings)
+
+
+def _original(manifest: Path, name: str, sha256: str) -> np.ndarray:
+    path = manifest.with_suffix("") / f"{name}.png"
+    try:
+        image = images.read(path)
+        listed = _sha256(image) == sha256
+    except (FileNotFoundError, ValueError):
+        listed = False
+    if not listed:
+        raise ValueError(f"{path} is not the image listed in {manifest}: delete the manifest and run again")
+    return image
+
+
+def _sha256(image: np.ndarray) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()

@@ -1,8 +1,8 @@
-"""One x265 encode in a process of its own: `python -m compressors.x265 WIDTH HEIGHT FORMAT QP < raw > bitstream`.
+"""One x265 encode in a process of its own: `python -m compressors.x265 WIDTH HEIGHT FORMAT QP BLOCK < raw > bitstream`.
 
 x265's `lambda-file` option overwrites tables that belong to the whole process, so an encode with it would change every
 later one (of the same libx265, whatever its settings). A separate process keeps the tables, and a crash or a hang, to
-itself. Used by `compressors.hevc`.
+itself. Used by `compressors.hevc` and `compressors.bpg`.
 """
 
 import math
@@ -32,13 +32,20 @@ def lambda_table() -> str:
     return "".join(",".join(f"{value:.8f}" for value in row) + ",\n" for row in rows)
 
 
-def encode_apart(planes: bytes, width: int, height: int, pixel_format: str, qp: int) -> bytes:
+def smallest_block(block: int) -> str:
+    """Return the parameter, to be appended, for coding blocks no smaller than `block` pixels; 8 is the default."""
+    return "" if block == 8 else f":min-cu-size={block}"
+
+
+def encode_apart(planes: bytes, width: int, height: int, pixel_format: str, qp: int, block: int = 8) -> bytes:
     """Return the Annex B bitstream of one intra picture, encoded in a separate process.
 
-    `planes` are the raw 8-bit planes of `pixel_format` ("gray" or "yuv420p"), without padding between rows.
+    `planes` are the raw 8-bit planes of `pixel_format` ("gray", "yuv420p", "yuv422p" or "yuv444p"), without padding
+    between rows; `block` is the side of the smallest coding block: 8, 16 or 32.
     Raises RuntimeError with x265's own words if the encoder fails or takes longer than TIME_LIMIT.
     """
     command = [sys.executable, "-m", "compressors.x265", str(width), str(height), pixel_format, str(qp)]
+    command.append(str(block))
     root = Path(__file__).resolve().parent.parent
     try:
         done = subprocess.run(command, input=planes, capture_output=True, timeout=TIME_LIMIT, cwd=root)
@@ -50,7 +57,7 @@ def encode_apart(planes: bytes, width: int, height: int, pixel_format: str, qp: 
     return done.stdout
 
 
-def _encode(planes: bytes, width: int, height: int, pixel_format: str, qp: int) -> bytes:
+def _encode(planes: bytes, width: int, height: int, pixel_format: str, qp: int, block: int) -> bytes:
     import av
 
     context = av.CodecContext.create("libx265", "w")
@@ -65,11 +72,14 @@ def _encode(planes: bytes, width: int, height: int, pixel_format: str, qp: int) 
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "lambda.txt"
         table.write_text(lambda_table())
-        context.options = {**OPTIONS, "x265-params": f"{PARAMETERS}:qp={qp}:lambda-file={table}"}
+        parameters = f"{PARAMETERS}{smallest_block(block)}:qp={qp}:lambda-file={table}"
+        context.options = {**OPTIONS, "x265-params": parameters}
         packets = context.encode(frame) + context.encode(None)
     return b"".join(bytes(packet) for packet in packets)
 
 
 if __name__ == "__main__":
-    size = [int(number) for number in sys.argv[1:3]]
-    sys.stdout.buffer.write(_encode(sys.stdin.buffer.read(), *size, sys.argv[3], int(sys.argv[4])))
+    width, height, pixel_format, qp, block = sys.argv[1:]
+    sys.stdout.buffer.write(
+        _encode(sys.stdin.buffer.read(), int(width), int(height), pixel_format, int(qp), int(block))
+    )
