@@ -15,6 +15,8 @@ blur turns into its opposite.
 Where the original divides 0 by 0 (black blocks in "matlab", other constant blocks in "powerqe") and its score becomes
 NaN, the block counts as smooth and scores 0, as constant blocks that are not black do in "matlab"; `nan=True` gives the
 original's NaN back. A class without blocks scores 1, so an image under two blocks in height or width scores 1.
+
+On a CPU, `methods.iqam_cpu` measures the blocks of "matlab": the same numbers in a fraction of the time.
 """
 
 import math
@@ -52,6 +54,7 @@ def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
     return assess(images, block_size, variant).score
 
 
+@torch.no_grad()
 def assess(images: Tensor, block_size: int, variant: str = "matlab", nan: bool = False) -> Assessment:
     """Return the score with its sub-scores and block maps; arguments and errors as in `score`.
 
@@ -61,32 +64,59 @@ def assess(images: Tensor, block_size: int, variant: str = "matlab", nan: bool =
         raise ValueError(f"expected images (N, 1, H, W), got {tuple(images.shape)}")
     if block_size not in (4, 8) or variant not in VARIANTS:
         raise ValueError(f"expected block size 4 or 8 and a variant of {VARIANTS}, got {block_size} and {variant!r}")
-    values = images if images.is_floating_point() else images.double()
+    values = images[:, 0] if images.is_floating_point() else images[:, 0].double()
+    if variant == "matlab" and not nan and values.is_cpu and values.dtype in (torch.float32, torch.float64):
+        from methods import iqam_cpu  # numba takes a while
+
+        measures = torch.from_numpy(iqam_cpu.measure(values.numpy(), block_size))
+    else:
+        measures = measure(values, block_size, variant, nan)
+    return judge(measures, *grid(values.shape[1:], block_size))
+
+
+def grid(shape: tuple[int, int], block_size: int) -> tuple[int, int]:
+    """Return how many rows and columns of blocks an image of that shape (H, W) has."""
+    return tuple(max(side // block_size - 1, 0) for side in shape)
+
+
+def measure(values: Tensor, block_size: int, variant: str, nan: bool) -> Tensor:
+    """Return what blocks are judged by, (3, N, rows * columns), for float images (N, H, W) in [0, 255].
+
+    First the energy of a block's normalised moments beside its mean, then its score if it is smooth, and if textured.
+    """
     if variant == "matlab":
         values = values.round().clamp(0, 255)
-
-    blocks, rows, columns = _blocks(values, block_size, block_size // 2 - (variant == "powerqe"))
+    blocks = _blocks(values, block_size, block_size // 2 - (variant == "powerqe"))
     transform, blur = _matrices(block_size, variant, values.dtype, values.device)
     moments, black = _moments(blocks, transform)
     blurred, _ = _moments(blur @ blocks, transform)
 
     power = moments.square()
-    is_textured = power.sum(dim=1) - power[:, 0] > TEXTURED
-    likeness = (moments * blurred).mul_(2).add_(STABLE).div_(power.add_(blurred.square_()).add_(STABLE))
-    block_scores = torch.where(is_textured, 1 - likeness.mean(dim=1), _smooth_scores(moments, black, variant, nan))
+    texture = power.sum(dim=1) - power[:, 0]
+    likeness = (moments * blurred).mul_(2).add_(STABLE).div_(power.add_(blurred.square_()).add_(STABLE)).mean(dim=1)
+    return torch.stack([texture, _smooth_scores(moments, black, variant, nan), 1 - likeness])
 
-    smooth_score, textured_score = (_class_mean(block_scores, chosen) for chosen in (~is_textured, is_textured))
+
+def judge(measures: Tensor, rows: int, columns: int) -> Assessment:
+    """Return the assessment of images with that many rows and columns of blocks, from their measures."""
+    texture, if_smooth, if_textured = measures
+    is_textured = texture > TEXTURED
+    block_scores = torch.where(is_textured, if_textured, if_smooth)
+    classes = torch.stack([~is_textured, is_textured])
+    counts = classes.sum(dim=2)
+    means = block_scores.masked_fill(~classes, 0).sum(dim=2) / counts
+    smooth_score, textured_score = torch.where(counts > 0, means, 1.0)
     total = smooth_score**SMOOTH_SHARE * textured_score**TEXTURED_SHARE
-    shape = (len(images), rows, columns)
-    return Assessment(total, smooth_score, textured_score, block_scores.reshape(shape), is_textured.reshape(shape))
+    maps = (values.reshape(len(total), rows, columns) for values in (block_scores, is_textured))
+    return Assessment(total, smooth_score, textured_score, *maps)
 
 
-def _blocks(images: Tensor, size: int, offset: int) -> tuple[Tensor, int, int]:
-    """Return the blocks (N, size * size, rows * columns), pixels in row-major order, and how many rows and columns."""
-    rows, columns = (max(side // size - 1, 0) for side in images.shape[2:])
-    inner = images[:, 0, offset : offset + rows * size, offset : offset + columns * size]
-    grid = inner.reshape(len(images), rows, size, columns, size).permute(0, 2, 4, 1, 3)
-    return grid.reshape(len(images), size * size, rows * columns), rows, columns
+def _blocks(images: Tensor, size: int, offset: int) -> Tensor:
+    """Return the blocks (N, size * size, rows * columns) of images (N, H, W), pixels in row-major order."""
+    rows, columns = grid(images.shape[1:], size)
+    inner = images[:, offset : offset + rows * size, offset : offset + columns * size]
+    blocks = inner.reshape(len(images), rows, size, columns, size).permute(0, 2, 4, 1, 3)
+    return blocks.reshape(len(images), size * size, rows * columns)
 
 
 def _moments(blocks: Tensor, transform: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,25 +149,24 @@ def _smooth_scores(moments: Tensor, black: Tensor, variant: str, nan: bool) -> T
     return scores.masked_fill(undefined, math.nan if nan else 0.0)
 
 
-def _class_mean(scores: Tensor, chosen: Tensor) -> Tensor:
-    count = chosen.sum(dim=1)
-    mean = torch.where(chosen, scores, 0.0).sum(dim=1) / count.clamp(min=1)
-    return torch.where(count > 0, mean, 1.0)
-
-
 @lru_cache
 def _matrices(size: int, variant: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the moment transform and the 3x3 blur (sigma 5, zero outside the block), for flattened blocks."""
+    matrices = (torch.kron(matrix, matrix) for matrix in line_matrices(size, variant))
+    return tuple(matrix.to(device, dtype) for matrix in matrices)
+
+
+def line_matrices(size: int, variant: str) -> tuple[Tensor, Tensor]:
+    """Return the moment transform and the blur of a line of pixels, float64 (size, size)."""
     polynomials = tchebichef(size)
     if variant == "powerqe":
         polynomials = (polynomials * 1e4).round() / 1e4
     falloff = torch.exp(-torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64) / (2 * 5**2))
-    line = sum(
+    blur = sum(
         torch.diag(torch.full((size - abs(shift),), float(weight), dtype=torch.float64), shift)
         for shift, weight in zip((-1, 0, 1), falloff / falloff.sum(), strict=True)
     )
-    matrices = (torch.kron(polynomials, polynomials), torch.kron(line, line))
-    return tuple(matrix.to(device, dtype) for matrix in matrices)
+    return polynomials, blur
 
 
 def tchebichef(size: int) -> Tensor:
