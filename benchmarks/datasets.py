@@ -4,7 +4,6 @@ The manifest is what other stages depend on: a prepared image that is not the li
 """
 
 import csv
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from benchmarks import colour, files, images
+from benchmarks import colour, files, images, membership, splits
+from benchmarks.collections import COLLECTIONS
 
 # The photographs in the scikit-image wheel (public domain or CC0; motorcycle: Middlebury 2014 stereo, two views of one
 # scene). Traces of JPEG were looked for on version 0.26: of the 64 places for a grid of 8x8 DCTs, the one at (0, 0) has
@@ -71,11 +71,44 @@ def sources(folder: Path | None) -> list[Path]:
     return found
 
 
+def choose(name: str, folder: Path | None, split: Path | None = None) -> list[Path]:
+    """Return the pictures of the data set `name` in its folder: all of them, or those in the test part of a split file.
+
+    Raises what `sources`, `membership.check_names` and `splits.choose` raise; a data set of `benchmarks.collections`
+    that is not there is told with its source.
+    """
+    try:
+        paths = sources(folder)
+    except (NotADirectoryError, ValueError) as error:
+        if name in COLLECTIONS:
+            raise type(error)(f"{error}. {COLLECTIONS[name].source}") from None
+        raise
+    if name in COLLECTIONS:
+        membership.check_names(name, paths)
+    return splits.choose(paths, split, "test") if split else paths
+
+
+def describe(name: str, folder: Path | None, split: Path | None = None) -> str:
+    """Return which pictures of a data set of `benchmarks.collections` `choose` gives, in words; "" for other names."""
+    if name not in COLLECTIONS:
+        return ""
+    count = len(choose(name, folder, split))
+    if split is None:
+        return membership.describe(name, count)
+    part = splits.read(split)["test"]
+    title, total = COLLECTIONS[name].title, COLLECTIONS[name].count
+    if count < part.count:
+        return f"subset of {title}, {count:,} of {total:,} pictures where the protocol takes {part.count:,}"
+    whose = "" if part.first else ", not those of the paper, which it does not name"
+    return f"{count:,} of {total:,} pictures of {title}{whose}"
+
+
 def prepare(image: np.ndarray, protocol: Protocol) -> np.ndarray:
     """Return the original that a protocol measures on: uint8 (H, W) for luma, (H, W, 3) for rgb.
 
-    `image` is uint8 (H, W), which passes for luma as it is, or (H, W, 3) RGB. Scaling is Pillow's bicubic with
-    antialiasing, after dropping the rows and columns over a multiple of the factor; the crop is the centre one.
+    `image` is uint8 (H, W), which passes for luma as it is, or (H, W, 3) RGB. Scaling takes the
+    means of squares of pixels after dropping the rows and columns over a multiple of the factor (with 2 the same as
+    OpenCV's INTER_AREA, by which PowerQE halves DIV2K); the crop is the centre one.
 
     Raises ValueError if less than 16x16 pixels are left.
     """
@@ -83,7 +116,7 @@ def prepare(image: np.ndarray, protocol: Protocol) -> np.ndarray:
     images.check_size(min(width, protocol.crop or width), min(height, protocol.crop or height))
     if protocol.scale > 1:
         multiple = image[: height * protocol.scale, : width * protocol.scale]
-        image = np.asarray(Image.fromarray(multiple).resize((width, height), Image.Resampling.BICUBIC))
+        image = np.asarray(Image.fromarray(multiple).reduce(protocol.scale))
     if protocol.crop is not None:
         top, left = (max(size - protocol.crop, 0) // 2 for size in (height, width))
         image = image[top : top + protocol.crop, left : left + protocol.crop]
@@ -92,12 +125,14 @@ def prepare(image: np.ndarray, protocol: Protocol) -> np.ndarray:
     return np.ascontiguousarray(image) if image.ndim == 3 else image[..., None].repeat(3, axis=2)
 
 
-def write(sources: list[Path], protocol: Protocol, folder: Path, manifest: Path) -> None:
+def write(sources: list[Path], protocol: Protocol, folder: Path, manifest: Path, name: str = "") -> None:
     """Prepare every source as `folder`/(its stem).png and list them in `manifest`, a CSV file; replace both if there.
 
-    The manifest names sources without their folders, so it is the same on every machine.
+    The manifest names sources without their folders, so it is the same on every machine. `name` is that of the data
+    set; the pictures of one of `benchmarks.collections` are checked to be of it.
 
-    Raises what `images.read` and `prepare` raise, with the source's name, and then leaves neither folder nor manifest.
+    Raises what `images.read`, `membership.identify` and `prepare` raise, with the source's name, and then leaves
+    neither folder nor manifest.
     Raises ValueError, and touches nothing, if `folder` holds one of the sources or anything but PNG files.
     """
     folder, manifest = Path(folder), Path(manifest)
@@ -108,7 +143,7 @@ def write(sources: list[Path], protocol: Protocol, folder: Path, manifest: Path)
     try:
         temporary.mkdir(parents=True)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            rows = list(pool.map(lambda source: _write_one(source, protocol, temporary), sources))
+            rows = list(pool.map(lambda source: _write_one(source, protocol, temporary, name), sources))
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -128,7 +163,7 @@ def load(folder: Path, manifest: Path) -> Iterator[tuple[str, np.ndarray]]:
         path = Path(folder) / f"{row['image']}.png"
         try:
             image = images.read(path)
-            listed = _sha256(image) == row["sha256"]
+            listed = membership.sha256(image) == row["sha256"]
         except (FileNotFoundError, ValueError):
             listed = False
         if not listed:
@@ -136,14 +171,16 @@ def load(folder: Path, manifest: Path) -> Iterator[tuple[str, np.ndarray]]:
         yield row["image"], image
 
 
-def _write_one(source: Path, protocol: Protocol, folder: Path) -> tuple:
+def _write_one(source: Path, protocol: Protocol, folder: Path, name: str) -> tuple:
     image = images.read(source)
+    if name in COLLECTIONS:
+        membership.identify(name, source, image)
     try:
         image = prepare(image, protocol)
     except ValueError as error:
         raise ValueError(f"{source} as the protocol prepares it {error}") from error
     images.write(folder / f"{source.stem}.png", image)
-    return source.stem, source.name, files.sha256(source), _sha256(image), *image.shape[:2]
+    return source.stem, source.name, files.sha256(source), membership.sha256(image), *image.shape[:2]
 
 
 def _check_replaceable(folder: Path, manifest: Path, sources: list[Path]) -> None:
@@ -154,7 +191,3 @@ def _check_replaceable(folder: Path, manifest: Path, sources: list[Path]) -> Non
         others = [path.name for path in folder.iterdir() if path.suffix != ".png" and path != manifest]
         if others:
             raise ValueError(f"{folder} would be replaced but holds {others[0]}: name another folder or empty it")
-
-
-def _sha256(image: np.ndarray) -> str:
-    return hashlib.sha256(image.tobytes()).hexdigest()
