@@ -24,6 +24,15 @@ def main(arguments: list[str] | None = None) -> None:
     prepare.add_argument("--colour", choices=["luma", "rgb"], required=True)
     prepare.add_argument("--crop", type=int, help="largest side of the centre crop (default: no crop)")
     prepare.add_argument("--scale", type=int, default=1, help="factor of down-scaling (default: 1)")
+    prepare.add_argument("--dataset", default="", help="check that the pictures are of it: raise, div2k, kodak, ...")
+    prepare.add_argument("--split", type=Path, help="take only the test part of this split file")
+
+    dataset = steps.add_parser("dataset", help="what a known data set is, whether a folder holds it, how to get it")
+    dataset.add_argument("name", help="raise, div2k, kodak, live1 or classic5")
+    dataset.add_argument("folder", type=Path, nargs="?", help="with its pictures, to check every one")
+    obtain = dataset.add_mutually_exclusive_group()
+    obtain.add_argument("--download", metavar="PART", help="get this part into the folder first, from its source")
+    obtain.add_argument("--zip", type=Path, metavar="FILE", help="unpack this official archive into the folder first")
 
     evaluate = steps.add_parser("evaluate", help="measure one method on one compressor and quality")
     evaluate.add_argument("method")
@@ -31,6 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     evaluate.add_argument("--originals", type=Path, required=True, help="X.csv, beside X/")
     evaluate.add_argument("--decoded", type=Path, required=True, help="X.csv, beside X/")
     evaluate.add_argument("--keys", nargs=3, required=True, metavar=("DATASET", "COMPRESSOR", "QUALITY"))
+    evaluate.add_argument("--trained-on", default="", metavar="COMPRESSOR", help="the one that the weights are for")
     evaluate.add_argument("--metrics", nargs="+", required=True)
     evaluate.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
     evaluate.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
@@ -57,6 +67,33 @@ def main(arguments: list[str] | None = None) -> None:
     latency.add_argument("-o", "--output", type=Path, required=True)
     _add_device(latency)
 
+    exit_latency = steps.add_parser("exit-latency", help="milliseconds of decoded pictures, with early exit or not")
+    exit_latency.add_argument("method")
+    exit_latency.add_argument("--weights", type=Path)
+    exit_latency.add_argument("--compressor", required=True)
+    exit_latency.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
+    exit_latency.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
+    exit_latency.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="(default: matlab)")
+    exit_latency.add_argument("--threshold", type=float, required=True, help="of early exit")
+    exit_latency.add_argument("-o", "--output", type=Path, required=True)
+    _add_device(exit_latency)
+
+    grid = steps.add_parser("latency-grid", help="milliseconds over batches, sizes, precisions, eager and compiled")
+    grid.add_argument("method")
+    grid.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
+    grid.add_argument("--channels", type=int, choices=[1, 3], default=1)
+    grid.add_argument("-o", "--output", type=Path, required=True)
+    _add_device(grid)
+
+    combine = steps.add_parser("latency-table", help="files of latency to one, as CSV and Markdown")
+    combine.add_argument("inputs", type=Path, nargs="+", help="measured on this machine")
+    combine.add_argument("--measured", type=Path, nargs="*", default=[], help="files of benchmarks/measured")
+    combine.add_argument("-o", "--output", type=Path, required=True)
+
+    keep = steps.add_parser("latency-keep", help="what was measured here to benchmarks/measured/NAME.csv")
+    keep.add_argument("name", help="of the machine, as epyc-9xx5-2-cores")
+    keep.add_argument("--latency", type=Path, default=Path("results/latency.csv"))
+
     literature = steps.add_parser("jpeg-literature", help="a method beside published numbers on classic5 and LIVE1")
     literature.add_argument("method")
     literature.add_argument("--weights", type=Path)
@@ -65,6 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     _add_device(literature)
 
     _add_device(steps.add_parser("iqam-speed", help="the IQAM against a per-block loop, as ratios"))
+    rbqe_speed = steps.add_parser("rbqe-speed", help="RBQE against itself run plainly and as released, as ratios (CPU)")
+    rbqe_speed.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
     exit_cost = steps.add_parser("exit-cost", help="stopping at an exit against computing it alone, as ratios")
     exit_cost.add_argument("--method", default="rbqe")
     _add_device(exit_cost)
@@ -109,9 +148,26 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from benchmarks import datasets
 
-    sources = datasets.sources(None if options.folder == "demo" else Path(options.folder))
+    folder = None if options.folder == "demo" else Path(options.folder)
+    sources = datasets.choose(options.dataset, folder, options.split)
     protocol = datasets.Protocol(options.colour, options.crop, options.scale)
-    datasets.write(sources, protocol, options.output.with_suffix(""), options.output)
+    datasets.write(sources, protocol, options.output.with_suffix(""), options.output, options.dataset)
+
+
+def _dataset(options: argparse.Namespace) -> None:
+    from benchmarks import collections, fetch
+
+    collection = collections.find(options.name)
+    if options.folder is None:
+        if options.download or options.zip:
+            raise ValueError("there is no folder to put the pictures into: name one after the data set")
+        print(collections.text(collection))
+        return
+    if options.download:
+        fetch.download(options.name, options.download, options.folder)
+    elif options.zip:
+        fetch.unpack(options.name, options.zip, options.folder)
+    print(fetch.verify(options.name, options.folder))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -132,6 +188,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     dataset, compressor, quality = options.keys
     keys = {"dataset": dataset, "compressor": compressor, "quality": int(quality), "method": options.method}
+    keys["trained_on"] = options.trained_on
     measurements.write(rows.assign(**keys), [keys | record], options.output)
 
 
@@ -163,6 +220,37 @@ def _latency(options: argparse.Namespace) -> None:
     _write_csv(records, options.output)
 
 
+def _exit_latency(options: argparse.Namespace) -> None:
+    from benchmarks import exit_latency
+    from methods import network
+
+    device = network.choose_device(options.device, options.threads)
+    rule = exit_latency.Rule(options.block_size, options.threshold, options.iqam)
+    records = exit_latency.measure(options.method, options.weights, options.compressor, options.decoded, rule, device)
+    _write_csv(records, options.output)
+    print(exit_latency.text(records))
+
+
+def _latency_grid(options: argparse.Namespace) -> None:
+    from benchmarks import latency_grid
+    from methods import network
+
+    device = network.choose_device(options.device, options.threads)
+    _write_csv(latency_grid.measure(options.method, options.channels, device, options.weights), options.output)
+
+
+def _latency_table(options: argparse.Namespace) -> None:
+    from benchmarks import measured
+
+    measured.write(measured.combine(options.inputs, options.measured), options.output)
+
+
+def _latency_keep(options: argparse.Namespace) -> None:
+    from benchmarks import measured
+
+    print(measured.keep(options.name, options.latency))
+
+
 def _jpeg_literature(options: argparse.Namespace) -> None:
     from benchmarks import literature
     from methods import network
@@ -180,6 +268,14 @@ def _iqam_speed(options: argparse.Namespace) -> None:
     from methods import network
 
     print(speed.iqam_speed(network.choose_device(options.device, options.threads)))
+
+
+def _rbqe_speed(options: argparse.Namespace) -> None:
+    from benchmarks import rbqe_speed
+    from methods import network
+
+    network.choose_device("cpu", options.threads)
+    print(rbqe_speed.text())
 
 
 def _exit_cost(options: argparse.Namespace) -> None:
@@ -208,7 +304,8 @@ def _table(options: argparse.Namespace) -> None:
     from benchmarks import plugins, tables
 
     results, module = _results(options), plugins.find("benchmarks/tables", options.name)
-    tables.write(module.tabulate(results), module.note(results), options.output)
+    marked = module.marked(results) if hasattr(module, "marked") else None
+    tables.write(module.tabulate(results), module.note(results), options.output, marked)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -231,7 +328,8 @@ def _results(options: argparse.Namespace):
     if options.measurements:
         rows, _ = measurements.read(options.measurements)
     thresholds = _thresholds(options.thresholds)
-    return Results(rows, complexity, latency, thresholds, options.methods, options.protocol)
+    native = measurements.native(rows)
+    return Results(native, complexity, latency, thresholds, options.methods, options.protocol, rows)
 
 
 def _thresholds(pairs: list[str]) -> dict[str, float]:

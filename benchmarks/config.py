@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 
 import compressors
-from benchmarks import datasets, plugins
+from benchmarks import collections, datasets, plugins
 
 SCHEMA = plugins.ROOT / "workflow/schemas/config.schema.yaml"
 
@@ -19,11 +19,13 @@ def check(config: dict) -> None:
     if "demo" in config["folders"]:
         raise ValueError("folders: demo is the name of the built-in pictures: choose another for yours")
     if config["dataset"] not in ["demo", *config["folders"]]:
-        raise ValueError(f"dataset is {config['dataset']!r}: choose demo or a name under folders")
-    for path in datasets.sources(source(config, config["dataset"])):
+        known = collections.COLLECTIONS.get(config["dataset"])
+        advice = f". {known.source}" if known else ""
+        raise ValueError(f"dataset is {config['dataset']!r}: choose demo or a name under folders{advice}")
+    for path in pictures(config, config["dataset"]):
         if "{" in str(path):
             raise ValueError(f"{path} has braces in its name, which Snakemake takes for a wildcard: rename it")
-    for name, settings in config["compressors"].items():
+    for name, settings in codecs(config).items():
         plugins.check("compressors", name)
         module = plugins.find("compressors", name)
         try:
@@ -32,6 +34,11 @@ def check(config: dict) -> None:
                 compressors.check_quality(module, quality)
         except (ValueError, FileNotFoundError) as error:
             raise ValueError(f"compressors: {error}") from None
+    for name in codecs(config):
+        for other in weights_of(config, name):
+            if "threshold" not in config["compressors"].get(other, {}):
+                known = ", ".join(key for key, settings in config["compressors"].items() if "threshold" in settings)
+                raise ValueError(f"compressors: {name} takes weights of {other!r}: choose from {known}")
     for kind in ("metrics", "tables", "figures"):
         for name in config[kind]:
             plugins.check(f"benchmarks/{kind}", name)
@@ -42,7 +49,10 @@ def check(config: dict) -> None:
                 raise ValueError(
                     f"methods: {name} is for {compressor!r}, but the compressors are {', '.join(config['compressors'])}"
                 )
-        for compressor in config["compressors"]:
+        trained = [other for compressor in codecs(config) for other in trained_on(config, name, compressor)]
+        if not trained:
+            raise ValueError(f"methods: {name} is for none of {', '.join(codecs(config))}: name its compressor in only")
+        for compressor in dict.fromkeys(trained):
             for path in weights(config, name, compressor):
                 if not Path(path).is_file():
                     raise ValueError(
@@ -61,28 +71,54 @@ def default() -> dict:
 def methods(config: dict) -> list[str]:
     """Return the methods to run in the config's order: those of `only`, or all; `decoded`, the zero, always.
 
-    Raises ValueError for a name in `only` that is not under `methods`.
+    Raises ValueError for a name in `only` that is neither under `methods` nor under `compressors`.
     """
-    only = [config["only"]] if isinstance(config["only"], str) else config["only"]
-    for name in only:
-        if name not in config["methods"]:
-            raise ValueError(f"only names {name!r}, which is not under methods: {', '.join(config['methods'])}")
-    chosen = [name for name in config["methods"] if name in only or not only]
-    return ["decoded", *(name for name in chosen if name != "decoded")]
+    return ["decoded", *(name for name in _only(config, "methods") if name != "decoded")]
+
+
+def codecs(config: dict) -> dict[str, dict]:
+    """Return the compressors to run, with what the config says of each: those of `only`, or all; errors as above."""
+    return {name: config["compressors"][name] for name in _only(config, "compressors")}
 
 
 def is_for(config: dict, method: str, compressor: str) -> bool:
-    """Return whether a method runs on what a compressor decodes: always, unless its `compressors` leave it out."""
+    """Return whether a method is for a compressor: always, unless its `compressors` leave it out."""
     return compressor in (config["methods"].get(method) or {}).get("compressors", [compressor])
+
+
+def weights_of(config: dict, compressor: str) -> list[str]:
+    """Return the compressors whose weights methods are given for what a compressor decodes: its own, unless it says."""
+    return config["compressors"][compressor].get("weights_of", [compressor])
+
+
+def trained_on(config: dict, method: str, compressor: str) -> list[str]:
+    """Return the compressors whose weights a method runs with on what a compressor decodes; [""] if it has no weights.
+
+    A method with `compressors` has weights for those only; one without weights runs on those only.
+    """
+    if (config["methods"].get(method) or {}).get("weights"):
+        return [name for name in weights_of(config, compressor) if is_for(config, method, name)]
+    return [""] if is_for(config, method, compressor) else []
+
+
+def iqam(config: dict, compressor: str, trained_on: str = "") -> dict:
+    """Return the entry under `compressors` that has the IQAM's block size and the threshold.
+
+    It is that of the compressor that the weights are for; without weights, the decoded image's own or, if that has
+    none, the first of which it is given weights.
+    """
+    settings = config["compressors"][trained_on or compressor]
+    return settings if "threshold" in settings else config["compressors"][settings["weights_of"][0]]
 
 
 def weights(config: dict, method: str, compressor: str) -> list[str]:
     """Return the weights file of a method for a compressor, as a list of none or one."""
-    if not is_for(config, method, compressor):
-        return []
     pattern = (config["methods"].get(method) or {}).get("weights")
+    if not pattern or not is_for(config, method, compressor):
+        return []
+    trained = config["compressors"][compressor].get("weights_as", compressor)
     try:
-        return [pattern.format(compressor=compressor, colour=config["protocol"]["colour"])] if pattern else []
+        return [pattern.format(compressor=trained, colour=config["protocol"]["colour"])]
     except (KeyError, IndexError, ValueError):
         raise ValueError(f"methods: {method}: weights {pattern!r} takes {{compressor}} and {{colour}}") from None
 
@@ -92,20 +128,45 @@ def source(config: dict, dataset: str) -> Path | None:
     return None if dataset == "demo" else Path(config["folders"][dataset])
 
 
+def split(config: dict, dataset: str) -> Path | None:
+    """Return the split file whose test part is taken of a data set, None for all of its pictures."""
+    return Path(config["split"]) if dataset == config["dataset"] and config.get("split") else None
+
+
+def pictures(config: dict, dataset: str) -> list[Path]:
+    """Return the pictures of a data set; errors as in `datasets.choose`."""
+    return datasets.choose(dataset, source(config, dataset), split(config, dataset))
+
+
 def describe(config: dict) -> str:
     """Return the protocol in words, for the notes under tables."""
     protocol = config["protocol"]
     colour = {"luma": "BT.601 limited-range luma", "rgb": "RGB"}[protocol["colour"]]
-    crop = f"centre crops of at most {protocol['crop']}x{protocol['crop']}" if protocol["crop"] else "whole pictures"
+    whole = "whole pictures"
+    crop = f"centre crops of at most {protocol['crop']}x{protocol['crop']} before coding" if protocol["crop"] else whole
     score = "" if protocol["iqam"] == "matlab" else f", IQAM as in {protocol['iqam']}"
     scale = f", scaled down by {protocol['scale']}" if protocol["scale"] > 1 else ""
-    return f"{colour}{scale}, {crop}{score}"
+    name = config["dataset"]
+    pictures = datasets.describe(name, source(config, name), split(config, name))
+    return f"{pictures}{'; ' if pictures else ''}{colour}{scale}, {crop}{score}"
 
 
 def gpus(config: dict) -> int:
     """Return how many GPUs a job takes: 1 if the config wants one, or leaves it open and there is an NVIDIA driver."""
     driver = Path("/proc/driver/nvidia/version").exists()
     return int(config["device"].startswith("cuda") or (config["device"] == "auto" and driver))
+
+
+def _only(config: dict, kind: str) -> list[str]:
+    """Return the names under `kind`, "methods" or "compressors": those in `only`, or all if it has none of them."""
+    only = [config["only"]] if isinstance(config["only"], str) else config["only"]
+    for name in only:
+        if name not in config["methods"] and name not in config["compressors"]:
+            raise ValueError(
+                f"only names {name!r}, which is not under methods: {', '.join(config['methods'])}, nor under "
+                f"compressors: {', '.join(config['compressors'])}"
+            )
+    return [name for name in config[kind] if name in only] or list(config[kind])
 
 
 def _check_schema(config: dict) -> None:

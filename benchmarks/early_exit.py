@@ -6,17 +6,19 @@ last exit is never scored when stopping for real, so its own score does not matt
 
 import pandas as pd
 
-KEYS = ["dataset", "image", "compressor", "quality", "method"]
+KEYS = ["dataset", "image", "compressor", "quality", "method", "trained_on"]
 
 
 def chosen(rows: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:
     """Return the exit that each image takes: the columns KEYS and `exit`, for methods of several exits only.
 
-    `rows` are measurements; `thresholds` gives the threshold of each compressor.
+    `rows` are measurements; `thresholds` gives the threshold of each compressor. A method takes that of the compressor
+    which its weights are for.
     """
     scores = rows[rows["metric"] == "iqam"]
     last = scores.groupby(KEYS, sort=False)["exit"].transform("max")
-    reached = scores["value"] >= scores["compressor"].map(thresholds)
+    threshold = scores["trained_on"].where(scores["trained_on"] != "", scores["compressor"]).map(thresholds)
+    reached = scores["value"] >= threshold
     candidates = scores[(last > 1) & (reached | (scores["exit"] == last))]
     return candidates.groupby(KEYS, sort=False, as_index=False)["exit"].min()
 
@@ -24,6 +26,12 @@ def chosen(rows: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:
 def taken(rows: pd.DataFrame, exits: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the exit that each image takes, `exits` being the result of `chosen`."""
     return rows.merge(exits, on=[*KEYS, "exit"])
+
+
+def stopped(rows: pd.DataFrame, exits: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of methods with one exit, then of the others those of the exit that each image takes."""
+    several = rows["method"].isin(exits["method"])
+    return pd.concat([rows[~several], taken(rows[several], exits)])
 
 
 def last(rows: pd.DataFrame) -> pd.DataFrame:

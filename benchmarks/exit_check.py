@@ -26,15 +26,17 @@ def compare(
     thresholds = {name: settings["threshold"] for name, settings in compressors.items()}
     queried = early_exit.chosen(rows[rows["method"] == method], thresholds).rename(columns={"exit": "queried"})
     found = []
-    for (dataset, compressor, quality), _ in queried.groupby(["dataset", "compressor", "quality"], sort=False):
-        model = plugins.find("methods", method).load(Path(weights.format(compressor=compressor)), device)
+    keys = ["dataset", "compressor", "quality", "trained_on"]
+    for (dataset, compressor, quality, trained_on), _ in queried.groupby(keys, sort=False):
+        codec = trained_on or compressor
+        model = plugins.find("methods", method).load(Path(weights.format(compressor=codec)), device)
         model.to(memory_format=torch.channels_last)
         manifest = decoded / dataset / compressor / f"{quality}.csv"
-        block_size, threshold = compressors[compressor]["iqam_block_size"], thresholds[compressor]
+        block_size, threshold = compressors[codec]["iqam_block_size"], thresholds[codec]
         for name, image in datasets.load(manifest.with_suffix(""), manifest):
             x = network.to_tensor([image], device)
             _, exit = stopping.enhance(model, x, block_size, threshold)
-            found.append([dataset, name, compressor, quality, method, int(exit)])
+            found.append([dataset, name, compressor, quality, method, trained_on, int(exit)])
     stopped = pd.DataFrame(found, columns=[*early_exit.KEYS, "stopped"])
     return queried.merge(stopped, on=early_exit.KEYS, how="outer", validate="one_to_one")
 

@@ -1,8 +1,9 @@
 """The tidy measurements: one row per number, the one truth behind every table and figure.
 
-Columns: dataset, image, compressor, quality, method, exit, metric, value. bpp and the IQAM score are metrics like PSNR.
-Exits count from 1; single-exit methods have exit 1. Where the numbers come from (data, codec, weights, commit, library
-versions, device) rides in the parquet file's own metadata, one record per compressor, quality and method.
+Columns: dataset, image, compressor, quality, method, trained_on, exit, metric, value. bpp and the IQAM score are
+metrics like PSNR. trained_on is the compressor that the method's weights are for, empty if it has none. Exits count
+from 1; single-exit methods have exit 1. Where the numbers come from (data, codec, weights, commit, library versions,
+device) rides in the parquet file's own metadata, one record per compressor, quality, method and trained_on.
 """
 
 import json
@@ -12,7 +13,7 @@ import pandas as pd
 
 from benchmarks import files
 
-COLUMNS = ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
+COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
 PROVENANCE = b"qebench"
 
 
@@ -38,9 +39,10 @@ def read(path: Path) -> tuple[pd.DataFrame, list[dict]]:
     try:
         table = pyarrow.parquet.read_table(path)
         provenance = json.loads(table.schema.metadata[PROVENANCE])
+        rows = table.select(COLUMNS).to_pandas()
     except (pyarrow.ArrowInvalid, KeyError, TypeError) as error:
         raise ValueError(f"{path} holds no measurements ({error}): delete it and run again") from None
-    return table.to_pandas(), provenance
+    return rows, provenance
 
 
 def merge(paths: list[Path], output: Path) -> None:
@@ -50,6 +52,25 @@ def merge(paths: list[Path], output: Path) -> None:
     write(rows, [record for _, records in parts for record in records], output)
 
 
+def native(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of methods without weights and of those with weights for the compressor that they enhance.
+
+    Compressors that are enhanced by weights for others alone are left out.
+    """
+    foreign = (rows["trained_on"] != "") & (rows["trained_on"] != rows["compressor"])
+    enhanced = rows.loc[~foreign & (rows["method"] != "decoded"), "compressor"]
+    only_foreign = set(rows.loc[foreign, "compressor"]) - set(enhanced)
+    return rows[~foreign & ~rows["compressor"].isin(only_foreign)]
+
+
+def select(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the rows of a metric; raise ValueError if it was not measured."""
+    chosen = rows[rows["metric"] == metric]
+    if chosen.empty:
+        raise ValueError(f"{metric} was not measured: add it to metrics in the config")
+    return chosen
+
+
 def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return each image's gain in a metric over the decoded image, for all methods but `decoded`.
 
@@ -57,9 +78,7 @@ def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
     Raises ValueError if the metric was not measured.
     """
-    if metric not in rows["metric"].to_numpy():
-        raise ValueError(f"{metric} was not measured: add it to metrics in the config")
-    rows = rows[rows["metric"] == metric]
+    rows = select(rows, metric)
     keys = ["dataset", "image", "compressor", "quality"]
     decoded = rows.loc[rows["method"] == "decoded", [*keys, "value"]].rename(columns={"value": "zero"})
     enhanced = rows[rows["method"] != "decoded"].merge(decoded, on=keys, validate="many_to_one")

@@ -235,8 +235,8 @@ def test_a_figure_of_gains_asks_for_measurements(survey, tmp_path):
 
 def test_a_method_without_gmacs_is_in_the_table_but_not_in_the_figure_of_gain_over_cost():
     psnrs = {"decoded": 30.0, "spp": 30.5, "dcad": 31.0}
-    rows = [("set", "a", "jpeg", 10, name, 1, "psnr_unrounded", psnr) for name, psnr in psnrs.items()]
-    rows += [("set", "a", "jpeg", 10, name, 1, metric, 0.9) for name in psnrs for metric in ("ssim", "iqam")]
+    rows = [("set", "a", "jpeg", 10, name, "", 1, "psnr_unrounded", psnr) for name, psnr in psnrs.items()]
+    rows += [("set", "a", "jpeg", 10, name, "", 1, metric, 0.9) for name in psnrs for metric in ("ssim", "iqam")]
     costs = [cost for name in psnrs for cost in complexity.measure(name, 1)]
     timed = {"exit": 1, "early_exit": False, "median_ms": 1.0, "device": "a processor", "threads": 2}
     latency = pd.DataFrame([{"method": name} | timed for name in psnrs])

@@ -15,16 +15,16 @@ from compressors import jpeg
 from methods import early_exit, enhance, network, rbqe, training
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
-COLUMNS = ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
+COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
 
 
-def frame(scores: dict[tuple, list[float]]) -> pd.DataFrame:
+def frame(scores: dict[tuple, list[float]], trained_on: str = "") -> pd.DataFrame:
     """Return IQAM scores and PSNRs of the exits of (image, compressor, quality, method); exit n has n + 30 dB."""
     rows = []
     for (image, compressor, quality, method), values in scores.items():
         for exit, score in enumerate(values, start=1):
             for metric, value in (("psnr", 30 + exit), ("iqam", score)):
-                rows.append(("set", image, compressor, quality, method, exit, metric, value))
+                rows.append(("set", image, compressor, quality, method, trained_on, exit, metric, value))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -64,6 +64,26 @@ def test_an_image_takes_the_first_exit_that_reaches_the_threshold_or_the_last():
 def test_the_order_of_measurements_does_not_matter():
     shuffled = HAND_MADE.sample(frac=1, random_state=0)
     assert as_dict(query.chosen(shuffled, THRESHOLDS), "exit") == EXITS
+
+
+def test_the_threshold_is_that_of_the_compressor_which_the_weights_are_for():
+    scores = {("a", "jpeg", 10, "net"): [0.8, 0.95, 0.1], ("a", "webp", 10, "net"): [0.8, 0.95, 0.1]}
+    rows = pd.concat([frame(scores, trained_on=codec) for codec in ("jpeg", "hevc")])
+    chosen = query.chosen(rows, THRESHOLDS).set_index(["compressor", "trained_on"])["exit"]
+    assert chosen.to_dict() == {  # 0.7 is reached at exit 1, 0.9 at exit 2
+        ("jpeg", "jpeg"): 1,
+        ("webp", "jpeg"): 1,
+        ("jpeg", "hevc"): 2,
+        ("webp", "hevc"): 2,
+    }
+
+
+def test_stopped_rows_are_those_of_single_exits_and_of_the_exits_taken():
+    psnrs = HAND_MADE[HAND_MADE["metric"] == "psnr"]
+    stopped = query.stopped(psnrs, query.chosen(HAND_MADE, THRESHOLDS))
+    single = {("a", "jpeg", 10, "single"): 31, ("a", "jpeg", 10, "decoded"): 31}
+    assert as_dict(stopped, "value") == single | {key: 30 + exit for key, exit in EXITS.items()}
+    assert len(stopped) == len(EXITS) + 2
 
 
 def test_taken_rows_are_those_of_the_chosen_exits():

@@ -37,11 +37,12 @@ def run(package: str, *arguments: object) -> None:
     subprocess.run(command, check=True, capture_output=True, cwd=plugins.ROOT)
 
 
-def measured(folder: Path, method: str, weights: str | None, qf: int):
+def measured(folder: Path, method: str, weights: str | None, qf: int, trained_on: str = ""):
     originals, decoded = folder / "originals/tiny.csv", folder / f"decoded/tiny/jpeg/{qf}.csv"
     path = plugins.ROOT / weights if weights else None
     rows, _ = evaluate(method, path, originals, decoded, ["psnr"], 8, "matlab", "cpu")
-    return rows.assign(dataset="tiny", compressor="jpeg", quality=qf, method=method)[measurements.COLUMNS]
+    keys = {"dataset": "tiny", "compressor": "jpeg", "quality": qf, "method": method}
+    return rows.assign(**keys, trained_on=trained_on)[measurements.COLUMNS]
 
 
 def test_a_network_without_weights_is_not_measured(folder):
@@ -55,12 +56,12 @@ def test_a_method_that_needs_no_weights_is_measured_without(folder):
     assert set(rows["image"]) == {"10", "02"}  # names, not numbers
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9, 2.0])
-def test_images_really_stop_where_the_measurements_say(folder, threshold):
-    (weights,) = config.weights(DEFAULT, "rbqe", "jpeg")
-    rows = pd.concat([measured(folder, "rbqe", weights, qf) for qf in (40, 10)], ignore_index=True)
-    settings = {"jpeg": {"threshold": threshold, "iqam_block_size": 8}}
-    weights = str(plugins.ROOT / weights)
+@pytest.mark.parametrize(("threshold", "codec"), [(0.0, "jpeg"), (0.5, "jpeg"), (0.9, "hevc"), (2.0, "jpeg")])
+def test_images_really_stop_where_the_measurements_say(folder, threshold, codec):
+    (weights,) = config.weights(DEFAULT, "rbqe", codec)
+    rows = pd.concat([measured(folder, "rbqe", weights, qf, codec) for qf in (40, 10)], ignore_index=True)
+    settings = {codec: {"threshold": threshold, "iqam_block_size": 8}}  # those of the compressor trained on
+    weights = str(plugins.ROOT / DEFAULT["methods"]["rbqe"]["weights"]).replace("{colour}", "luma")
     table = exit_check.compare(rows, "rbqe", weights, folder / "decoded", settings, "cpu")
     assert len(table) == 4
     assert table["queried"].tolist() == table["stopped"].tolist()

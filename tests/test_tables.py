@@ -2,17 +2,21 @@
 
 import dataclasses
 import io
+import math
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks import complexity, figures, measurements, plugins, published, tables, thresholds
+from benchmarks import complexity, figures, measurements, plugins, published, rate_distortion, tables, thresholds
 from benchmarks.figures import exit_shares, gain_over_cost
-from benchmarks.tables import calibration, table1, table2
+from benchmarks.figures import rate_distortion as curves
+from benchmarks.tables import bd_rate, calibration, generalization, table1, table2
 
 COLUMNS = measurements.COLUMNS
+KEYS = ("dataset", "image", "compressor", "quality", "method", "exit", "metric", "value")
 TABLES, FIGURES = plugins.names("benchmarks/tables"), plugins.names("benchmarks/figures")
 
 # RBQE, ECCV 2020, Fig. 6b; then the same by thop 0.0.30's rules and exactly, counted apart from this code
@@ -67,8 +71,9 @@ def test_the_decoded_image_costs_nothing():
 
 
 def rows(values: dict[tuple, float]) -> pd.DataFrame:
-    """Return measurements; keys are (image, compressor, quality, method, exit, metric)."""
-    return pd.DataFrame([("set", *key, value) for key, value in values.items()], columns=COLUMNS)
+    """Return measurements, weights being native; keys are (image, compressor, quality, method, exit, metric)."""
+    found = pd.DataFrame([("set", *key, value) for key, value in values.items()], columns=list(KEYS))
+    return found.assign(trained_on=found["compressor"].where(found["method"] != "decoded", ""))[COLUMNS]
 
 
 PSNRS = rows(
@@ -122,9 +127,11 @@ def test_merged_measurements_keep_all_rows_and_records_in_order(tmp_path):
 def test_what_holds_no_measurements_is_refused(tmp_path):
     (tmp_path / "text.parquet").write_bytes(b"no table at all")
     PSNRS.to_parquet(tmp_path / "foreign.parquet")
+    table = pyarrow.Table.from_pandas(PSNRS.drop(columns="trained_on"))  # of an earlier version
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"qebench": "[]"}), tmp_path / "earlier.parquet")
     measurements.write(PSNRS, [], tmp_path / "whole.parquet")
     (tmp_path / "half.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:500])
-    for name in ("text", "foreign", "half"):
+    for name in ("text", "foreign", "earlier", "half"):
         with pytest.raises(ValueError, match=rf"{name}\.parquet holds no measurements .*delete it and run again"):
             measurements.read(tmp_path / f"{name}.parquet")
 
@@ -146,6 +153,7 @@ def all_rows() -> pd.DataFrame:
     for number, (case, gain) in enumerate(DCAD.items()):
         psnr, ssim, threshold = 28.0 + number, 0.8 + 0.01 * number, THRESHOLDS[case[1]]
         values |= {(*case, "decoded", 1, "iqam"): 0.5, (*case, "dcad", 1, "iqam"): 1.0}
+        values[*case, "decoded", 1, "bpp"] = 10 / case[2]
         for metric in ("psnr", "psnr_unrounded"):
             values |= {(*case, "decoded", 1, metric): psnr, (*case, "dcad", 1, metric): psnr + gain}
         values |= {(*case, "decoded", 1, "ssim"): ssim, (*case, "dcad", 1, "ssim"): ssim + 0.01}
@@ -172,7 +180,7 @@ def results(methods: list[str]) -> tables.Results:
     measured = all_rows()
     measured = measured[measured["method"].isin(["decoded", *methods])]
     return tables.Results(
-        measured, pd.DataFrame(cost), pd.DataFrame(latency), THRESHOLDS, ["decoded", *methods], "BT.601 luma"
+        measured, pd.DataFrame(cost), pd.DataFrame(latency), THRESHOLDS, ["decoded", *methods], "BT.601 luma", measured
     )
 
 
@@ -195,6 +203,14 @@ def test_table1_has_the_papers_numbers_beside_ours():
     assert "decoded_paper" not in found
 
 
+def test_table1_and_table2_have_these_columns():
+    columns = ["compressor", "quality", "dcad", "dcad_paper", "rbqe", "rbqe_paper"]
+    assert list(table1.tabulate(RESULTS)) == columns
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device"]
+    columns += [f"{name}_{codec}" for name in ("delta_psnr", "delta_ssim") for codec in ("jpeg", "hevc")]
+    assert list(table2.tabulate(RESULTS)) == [*columns, "exit_shares_jpeg", "exit_shares_hevc"]
+
+
 @pytest.mark.parametrize("missing", ["jpeg", "hevc"])
 def test_a_method_for_one_compressor_is_blank_at_others(missing):
     rows = RESULTS.measurements
@@ -208,6 +224,29 @@ def test_a_method_for_one_compressor_is_blank_at_others(missing):
     line = table2.tabulate(found).set_index(["method", "early_exit"]).loc[("dcad", "no")]
     assert line[[f"delta_psnr_{missing}", f"delta_ssim_{missing}"]].isna().all()
     assert line[f"delta_psnr_{other}"] > 0
+
+
+@pytest.mark.parametrize("missing", ["jpeg", "hevc"])
+def test_a_multi_exit_method_may_be_for_one_compressor(missing):
+    measured = RESULTS.measurements
+    measured = measured[(measured["method"] != "rbqe") | (measured["compressor"] != missing)]
+    partial = dataclasses.replace(RESULTS, measurements=measured, all_measurements=measured)
+    for name in TABLES:
+        assert len(plugins.find("benchmarks/tables", name).tabulate(partial))
+    for name in FIGURES:
+        assert plugins.find("benchmarks/figures", name).draw(partial).axes
+
+
+def test_table1_keeps_the_order_of_qualities():
+    measured = RESULTS.measurements
+    webp = measured[measured["compressor"] == "jpeg"].assign(compressor="webp")
+    webp = webp.assign(quality=webp["quality"] + 10, trained_on=webp["trained_on"].replace("jpeg", "webp"))
+    both = dataclasses.replace(
+        RESULTS, measurements=pd.concat([measured, webp]), thresholds=THRESHOLDS | {"webp": THRESHOLDS["jpeg"]}
+    )
+    found = table1.tabulate(both).set_index("compressor")
+    assert found.loc["webp", "quality"].to_list() == [30, 20, "ave."]
+    assert found.loc["webp", "rbqe"].to_list() == found.loc["jpeg", "rbqe"].to_list()
 
 
 def test_table1_keeps_the_order_of_methods():
@@ -229,6 +268,147 @@ def test_table2_has_costs_and_gains_without_and_with_early_exit():
     assert found["delta_psnr_hevc"].to_list() == pytest.approx([0, 0.15, 0.5, 0.2], abs=1e-9)
     assert found["delta_ssim_jpeg"].to_list() == pytest.approx([0, 0.01, 0.01, 0.0065], abs=1e-9)
     assert found["delta_ssim_hevc"].to_list() == pytest.approx([0, 0.01, 0.01, 0.004], abs=1e-9)
+
+
+def transferred() -> tables.Results:
+    """Return RESULTS and: dcad with the weights for hevc on jpeg, 0.1 dB lower; rbqe with both on webp, 1 dB higher."""
+    native = RESULTS.measurements
+    psnr = native["metric"] == "psnr_unrounded"
+    lower = native["value"] - 0.1 * psnr
+    foreign = native.assign(value=lower, trained_on="hevc").query("method == 'dcad' and compressor == 'jpeg'")
+    webp = native[native["compressor"] == "jpeg"].assign(compressor="webp", quality=lambda rows: rows["quality"] + 10)
+    decoded, rbqe = webp[webp["method"] == "decoded"], webp[webp["method"] == "rbqe"]
+    higher = rbqe["value"] + 1.0 * (rbqe["metric"] == "psnr_unrounded")
+    webp = [rbqe.assign(value=higher, trained_on=codec) for codec in ("jpeg", "hevc")]
+    everything = pd.concat([native, foreign, decoded, *webp], ignore_index=True)
+    thresholds = THRESHOLDS | {"webp": 0.7}
+    native = measurements.native(everything)
+    return dataclasses.replace(RESULTS, measurements=native, all_measurements=everything, thresholds=thresholds)
+
+
+def test_other_tables_and_figures_have_native_weights_alone():
+    everything = transferred()
+    pd.testing.assert_frame_equal(everything.measurements, RESULTS.measurements)
+    for name in set(TABLES) - {"generalization"}:
+        module = plugins.find("benchmarks/tables", name)
+        pd.testing.assert_frame_equal(module.tabulate(everything), module.tabulate(RESULTS))
+        assert module.note(everything) == module.note(RESULTS)
+
+
+def test_a_compressor_without_weights_of_its_own_is_native_to_methods_without_weights():
+    everything = transferred().all_measurements
+    spp = everything.query("compressor == 'webp' and method == 'decoded'").assign(method="spp", trained_on="")
+    native = measurements.native(pd.concat([everything, spp], ignore_index=True))
+    assert set(native.loc[native["compressor"] == "webp", "method"]) == {"decoded", "spp"}
+
+
+def test_generalization_has_the_gain_of_every_weights_on_every_compressor():
+    found = generalization.tabulate(transferred())
+    gains = found.set_index(["compressor", "quality"])
+    assert list(gains) == ["dcad_jpeg", "dcad_hevc", "rbqe_jpeg", "rbqe_hevc"]
+    jpeg = [("jpeg", 20), ("jpeg", 10), ("jpeg", "ave.")]
+    webp = [("webp", 30), ("webp", 20), ("webp", "ave.")]  # in the order measured, though jpeg has 20 before
+    assert list(gains.index) == [*jpeg, ("hevc", 37), ("hevc", "ave."), *webp]
+    assert gains.loc[jpeg, "dcad_jpeg"].to_list() == pytest.approx([0.4, 0.8, 0.6])  # as in table 1
+    assert gains.loc[jpeg, "dcad_hevc"].to_list() == pytest.approx([0.3, 0.7, 0.5])
+    assert gains.loc[jpeg, "rbqe_jpeg"].to_list() == pytest.approx([0.35, 0.3, 0.325])
+    assert gains.loc["hevc", "dcad_hevc"].to_list() == pytest.approx([0.15, 0.15])
+    # early exit at the threshold for jpeg: as on jpeg; at that for hevc, 0.9, which no score reaches: at the last
+    assert gains.loc[webp, "rbqe_jpeg"].to_list() == pytest.approx([1.35, 1.3, 1.325])
+    assert gains.loc[webp, "rbqe_hevc"].to_list() == pytest.approx([1.5, 1.5, 1.5])
+    assert gains.loc[jpeg, "rbqe_hevc"].isna().all()
+    assert gains.loc["webp", "dcad_jpeg"].isna().all()
+
+
+def test_native_cells_of_generalization_have_a_star_for_people_alone(tmp_path):
+    everything = transferred()
+    marked = generalization.marked(everything).set_index(generalization.tabulate(everything)["compressor"])
+    assert list(marked.loc["jpeg"].iloc[0]) == [False, False, True, False, True, False]
+    assert list(marked.loc["hevc"].iloc[0]) == [False, False, False, True, False, True]
+    assert not marked.loc["webp"].to_numpy().any()
+    frame = pd.DataFrame({"compressor": ["jpeg"], "dcad_jpeg": [0.5], "dcad_hevc": [0.25]})
+    marks = pd.DataFrame({"compressor": [False], "dcad_jpeg": [True], "dcad_hevc": [False]})
+    tables.write(frame, "A note.", tmp_path / "table.csv", marks)
+    assert (tmp_path / "table.csv").read_text() == "compressor,dcad_jpeg,dcad_hevc\njpeg,0.5,0.25\n"
+    assert (tmp_path / "table.md").read_text().splitlines()[2].split() == ["|", "jpeg", "|", "0.5*", "|", "0.25", "|"]
+    assert "0.5*" in (tmp_path / "table.tex").read_text()
+
+
+def curve(gain: float, bpps: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)) -> pd.DataFrame:
+    """Return the points of an image whose PSNR rises by 3 dB when its rate doubles, before and after a gain in dB."""
+    before = [36 + 3 * math.log2(bpp) for bpp in bpps]
+    return pd.DataFrame({"bpp": bpps, "before": before, "after": [psnr + gain for psnr in before]})
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.1, -0.5])
+def test_a_gain_at_every_rate_is_bd_psnr_and_bd_rate_the_rate_it_is_worth(gain):
+    found = rate_distortion.deltas(curve(gain).sample(frac=1, random_state=0))
+    assert found["bd_psnr"] == pytest.approx(gain, abs=1e-9)
+    assert found["bd_rate"] == pytest.approx(100 * (2 ** (-gain / 3) - 1), abs=1e-9)  # 3 dB are worth half the rate
+    assert found["overlap"] == pytest.approx((9 - abs(gain)) / (9 + abs(gain)), abs=1e-9)  # the curve spans 9 dB
+
+
+def test_a_gain_that_grows_with_the_rate_is_its_mean_over_the_logarithm_of_the_rate():
+    points = curve(0.0)
+    points["after"] += [0.0, 1.0, 2.0, 3.0]
+    assert rate_distortion.deltas(points)["bd_psnr"] == pytest.approx(1.5, abs=1e-9)
+
+
+FLAT, LOSSLESS, EQUAL = curve(0.5), curve(0.5), curve(0.5)
+FLAT.loc[2, "after"] = FLAT.loc[1, "after"]
+LOSSLESS.loc[3, "before"] = 100.0
+EQUAL.loc[1, "bpp"] = 0.25
+DEGENERATE = {
+    "fewer than 4 qualities": curve(0.5, (0.25, 0.5, 1.0)),
+    "PSNR after does not rise with the rate": FLAT,
+    "a quality without loss": LOSSLESS,
+    "two qualities of one rate": EQUAL,
+    "no PSNR in common": curve(9.5),
+}
+
+
+@pytest.mark.parametrize("reason", DEGENERATE)
+def test_a_curve_that_cannot_be_compared_is_left_out_with_the_reason(reason):
+    assert rate_distortion.deltas(DEGENERATE[reason]) == {"left_out": reason}
+
+
+def rates(curves: dict[str, pd.DataFrame]) -> tables.Results:
+    """Return results of dcad on images with these curves, and of rbqe, whose exits gain 0.1 dB to 0.5 dB."""
+    values = {}
+    for image, points in curves.items():
+        for quality, point in enumerate(points.itertuples(), start=1):
+            case = (image, "jpeg", quality)
+            values |= {(*case, "decoded", 1, "bpp"): point.bpp, (*case, "decoded", 1, "psnr_unrounded"): point.before}
+            values[*case, "dcad", 1, "psnr_unrounded"] = point.after
+            for exit in range(1, 6):
+                values[*case, "rbqe", exit, "psnr_unrounded"] = point.before + 0.1 * exit
+                values[*case, "rbqe", exit, "iqam"] = 0.2 * exit
+    return dataclasses.replace(RESULTS, measurements=rows(values))
+
+
+def test_bd_rate_is_averaged_over_images_without_and_with_early_exit():
+    found = bd_rate.tabulate(rates({"a": curve(1.0), "b": curve(2.0)}))
+    assert list(found) == ["compressor", "method", "early_exit", "bd_rate", "bd_psnr", "overlap", "n"]
+    lines = found.set_index(["method", "early_exit"])
+    # dcad: 2^(-1/3) = 0.7937 and 2^(-2/3) = 0.6300; rbqe: 0.5 dB at the last exit, 0.4 dB at the first with 0.7 or more
+    assert lines["bd_rate"].to_dict() == {("dcad", "no"): -28.82, ("rbqe", "no"): -10.91, ("rbqe", "yes"): -8.83}
+    assert lines["bd_psnr"].to_dict() == {("dcad", "no"): 1.5, ("rbqe", "no"): 0.5, ("rbqe", "yes"): 0.4}
+    assert lines["overlap"]["dcad", "no"] == pytest.approx(50 * (8 / 10 + 7 / 11), abs=0.05)
+    assert set(lines["n"]) == {2}
+
+
+def test_bd_rate_says_how_many_images_it_leaves_out_and_why():
+    found = bd_rate.tabulate(rates({"a": curve(1.0), "flat": FLAT, "far": curve(9.5)}))
+    line = found.set_index(["method", "early_exit"]).loc[("dcad", "no")]
+    assert (line["bd_rate"], line["bd_psnr"], line["n"]) == (-20.63, 1.0, 1)  # of the one image with a number
+    assert line["left_out"] == "PSNR after does not rise with the rate: 1, no PSNR in common: 1"
+
+
+def test_bd_rate_without_a_number_is_empty(tmp_path):
+    found = bd_rate.tabulate(rates({"a": curve(1.0, (0.5, 1.0))}))
+    tables.write(found, "A note.", tmp_path / "table.csv")
+    line = (tmp_path / "table.csv").read_text().splitlines()[1]
+    assert line == "jpeg,dcad,no,,,,0,fewer than 4 qualities: 1"
 
 
 def test_table2_has_the_share_of_images_per_exit():
@@ -316,7 +496,8 @@ def test_every_figure_draws_and_leaves_the_measurements_alone(name):
     figure = plugins.find("benchmarks/figures", name).draw(RESULTS)
     pd.testing.assert_frame_equal(RESULTS.measurements, kept)
     assert isinstance(figure, Figure)
-    assert all(axes.get_xlabel() for axes in figure.axes)
+    for axes in figure.axes:
+        assert any(below.get_xlabel() for below in axes.get_shared_x_axes().get_siblings(axes))
     assert figure.axes[0].get_ylabel()
 
 
@@ -331,6 +512,19 @@ def test_the_gain_over_cost_figure_shows_the_numbers_of_the_tables():
     }.items():
         assert lines[label][0] == pytest.approx(gmacs)
         assert lines[label][1] == pytest.approx(gains)
+
+
+def test_the_rate_distortion_figure_shows_mean_rates_psnrs_and_gains():
+    above, below = curves.draw(rates({"a": curve(1.0), "b": curve(2.0)})).axes
+    assert above.get_title() == "jpeg"
+    assert above.get_xscale() == "log"
+    lines = {line.get_label(): line for line in above.get_lines()}
+    assert list(lines) == ["decoded", "dcad", "rbqe", "rbqe, early exit"]
+    for label, gain in {"decoded": 0.0, "dcad": 1.5, "rbqe": 0.5, "rbqe, early exit": 0.4}.items():
+        assert list(lines[label].get_xdata()) == [0.25, 0.5, 1.0, 2.0]
+        assert list(lines[label].get_ydata()) == pytest.approx([30 + gain, 33 + gain, 36 + gain, 39 + gain])
+    _, *gains = below.get_lines()
+    assert [list(line.get_ydata()) for line in gains] == [pytest.approx([gain] * 4) for gain in (1.5, 0.5, 0.4)]
 
 
 def test_the_exit_share_figure_stacks_to_100_per_cent():

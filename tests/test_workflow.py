@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+import yaml
 from PIL import Image
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter
+from snakemake.utils import update_config
 
 from benchmarks import config as checked
 
@@ -170,14 +172,18 @@ def times(tree: Path, method: str) -> dict[str, int]:
     return {str(path.relative_to(tree)): path.stat().st_mtime_ns for path in tree.glob(f"results/**/{method}.*")}
 
 
-def gain(rows: pd.DataFrame, compressor: str, quality: int, method: str) -> float:
-    """Return the mean over images of the gain in unrounded PSNR, each at the first exit that reaches the threshold."""
+def gain(rows: pd.DataFrame, compressor: str, quality: int, method: str, codec: str) -> float:
+    """Return the mean gain in unrounded PSNR over images, each at the first exit that reaches the threshold.
+
+    `codec` is the compressor that the weights and the threshold are for.
+    """
     level = rows[(rows["compressor"] == compressor) & (rows["quality"] == quality)]
+    level = level[level["trained_on"].isin(["", codec])]
     gains = []
     for image in level["image"].unique():
         values = {(row.method, row.exit, row.metric): row.value for row in level[level["image"] == image].itertuples()}
         exits = sorted(exit for name, exit, metric in values if name == method and metric == "iqam")
-        reached = [exit for exit in exits if values[method, exit, "iqam"] >= THRESHOLDS[compressor]]
+        reached = [exit for exit in exits if values[method, exit, "iqam"] >= THRESHOLDS[codec]]
         taken = [*reached, exits[-1]][0]
         gains.append(values[method, taken, "psnr_unrounded"] - values["decoded", 1, "psnr_unrounded"])
     return sum(gains) / len(gains)
@@ -190,7 +196,7 @@ def assert_table1_is_right(tree: Path, methods: list[str], qualities: dict[str, 
     assert list(table.columns) == ["compressor", "quality", *methods]
     lines = iter(table.to_dict("records"))
     for compressor, levels in qualities.items():
-        gains = {(level, name): gain(rows, compressor, level, name) for level in levels for name in methods}
+        gains = {(level, name): gain(rows, compressor, level, name, compressor) for level in levels for name in methods}
         for level in [*levels, "ave."]:
             line = next(lines)
             assert (line["compressor"], line["quality"]) == (compressor, str(level))
@@ -208,7 +214,8 @@ def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
     for name in ("table1.md", "table1.tex", "table2.md", "table2.tex", "figures/gain_over_cost.pdf"):
         assert (finished / "results" / name).stat().st_size > 0
     rows, provenance = measurements(finished)
-    assert list(rows.columns) == ["dataset", "image", "compressor", "quality", "method", "exit", "metric", "value"]
+    columns = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
+    assert list(rows.columns) == columns
     assert set(rows["metric"]) == {"bpp", "iqam", "psnr", "psnr_unrounded", "ssim"}
     assert len(provenance) == 2 * 3  # decoded and tiny at each quality
     for record in provenance:
@@ -295,6 +302,39 @@ def test_the_method_of_the_readme_is_one_file_and_one_config_line_and_runs_alone
     assert table.loc["mynet", "params"] == 9 * 32 + 32 + 9 * 32 + 1
 
 
+def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tree: Path) -> None:
+    (tree / "methods/staged.py").write_text(STAGED)
+    config = CONFIG.replace("{tiny: {}}", '{tiny: {}, staged: {weights: "mine/{compressor}.safetensors"}}')
+    config = config.replace("[tiny]", "[tiny, staged]").replace("[50, 10]", "[50]")
+    config = config.replace("qualities: [37]", "qualities: [37], weights_of: [hevc, jpeg]")
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", "[table1, generalization]"))
+    (tree / "mine").mkdir()
+    for codec, share in (("jpeg", 1 / 9), ("hevc", 1 / 8)):
+        save_file({"mean.weight": np.full((1, 1, 3, 3), share, np.float32)}, tree / f"mine/{codec}.safetensors")
+    done = snakemake(tree, "results/table1.csv", "results/generalization.csv")
+    assert done.returncode == 0, done.stdout
+    assert jobs(done) == {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+    assert_table1_is_right(tree, ["tiny", "staged"], {"jpeg": [50], "hevc": [37]})
+    rows, provenance = measurements(tree)
+    for record in provenance:
+        if record["method"] == "staged":
+            assert record["weights"]["file"] == f"{record['trained_on']}.safetensors"
+    table = pd.read_csv(tree / "results/generalization.csv", dtype={"quality": str})
+    assert list(table) == ["compressor", "quality", "tiny", "staged_jpeg", "staged_hevc"]
+    assert list(zip(table["compressor"], table["quality"], strict=True)) == [
+        ("jpeg", "50"),
+        ("jpeg", "ave."),
+        ("hevc", "37"),
+        ("hevc", "ave."),
+    ]
+    for codec in ("jpeg", "hevc"):
+        expected = gain(rows, "hevc", 37, "staged", codec)
+        assert table[f"staged_{codec}"].iloc[2:].to_list() == pytest.approx([expected] * 2, abs=0.0005 + 1e-9)
+    assert table["staged_hevc"].iloc[:2].isna().all()
+    markdown = (tree / "results/generalization.md").read_text().splitlines()
+    assert ["*" in cell for cell in markdown[4].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
+
+
 def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:
     picture = tree / "pictures/hill.png"
     before = picture.read_bytes()
@@ -374,10 +414,19 @@ def test_a_mistake_in_the_config_is_refused_with_advice(refusals: dict, mistake:
     assert not has_table
 
 
+TAKES = {"jpeg": {"qualities": [10], "iqam_block_size": 8, "threshold": 1}}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("compressors", {"hevc": {"qualities": [52], "iqam_block_size": 4, "threshold": 1}}, "takes qp 0..51, not 52"),
+        (
+            "compressors",
+            TAKES | {"hevc": {"qualities": [37], "weights_of": ["jpg"]}},
+            "hevc takes weights of 'jpg': choose",
+        ),
+        ("compressors", TAKES | {"hevc": {"qualities": [37], "threshold": 1}}, "'iqam_block_size' is a required"),
         ("metrics", ["pnsr"], "no 'pnsr' in benchmarks/metrics/: it has"),
         ("tables", ["tabel1"], "no 'tabel1' in benchmarks/tables/: it has"),
         ("figures", ["gain"], "no 'gain' in benchmarks/figures/: it has"),
@@ -389,6 +438,29 @@ def test_a_mistake_in_the_config_is_refused_with_advice(refusals: dict, mistake:
 def test_a_value_that_cannot_work_is_refused_with_advice(key: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         checked.check(checked.default() | {"only": ["decoded"], key: value})
+
+
+def test_generalization_gives_every_compressor_the_weights_of_those_in_the_default_config() -> None:
+    settings = checked.default()
+    update_config(settings, yaml.safe_load((ROOT / "workflow/config/generalization.yaml").read_text()))
+    checked.check(settings)
+    assert set(settings["compressors"]) > {"jpeg", "hevc"}
+    for name in settings["compressors"]:
+        assert checked.trained_on(settings, "rbqe", name) == ["jpeg", "hevc"]
+        assert checked.trained_on(settings, "decoded", name) == [""]
+        for codec in ("jpeg", "hevc"):
+            assert checked.iqam(settings, name, codec) == settings["compressors"][codec]
+
+
+def test_a_compressor_may_take_the_weights_of_one_that_is_not_run() -> None:
+    settings = checked.default()
+    settings["compressors"]["hevc"]["weights_of"] = ["jpeg"]
+    settings["only"] = ["dcad", "hevc"]
+    checked.check(settings)
+    assert list(checked.codecs(settings)) == ["hevc"]
+    assert checked.trained_on(settings, "dcad", "hevc") == ["jpeg"]
+    assert checked.iqam(settings, "hevc", "jpeg")["iqam_block_size"] == 8
+    assert checked.iqam(settings, "hevc")["iqam_block_size"] == 4  # of the decoded images
 
 
 def test_braces_in_the_name_of_a_picture_are_refused(tmp_path: Path) -> None:

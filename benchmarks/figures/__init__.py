@@ -31,9 +31,13 @@ STYLE = {
 }
 
 
-def panels(results: Results) -> tuple[Figure, dict[str, Axes]]:
-    """Return a figure with one panel per compressor, side by side; raise ValueError if nothing was measured."""
-    compressors = list(results.measurements["compressor"].unique())
+def panels(results: Results, methods: list[str]) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure with one panel per compressor that any of `methods` was run on, side by side.
+
+    Raises ValueError if there is none.
+    """
+    rows = results.measurements
+    compressors = list(rows.loc[rows["method"].isin(methods), "compressor"].unique())
     if not compressors:
         raise ValueError("this figure is drawn from measurements: add --measurements")
     figure, grid = plt.subplots(1, len(compressors), figsize=(3.6 * len(compressors), 3.2), squeeze=False)

@@ -13,7 +13,7 @@ def draw(results: Results) -> Figure:
     exits = early_exit.chosen(results.measurements, results.thresholds)
     methods = multi_exit_methods(results)
     with plt.rc_context(STYLE):
-        figure, places = panels(results)
+        figure, places = panels(results, methods)
         for compressor, panel in places.items():
             chosen = exits[exits["compressor"] == compressor]
             groups = chosen.groupby(["method", "quality"], sort=False)["exit"]

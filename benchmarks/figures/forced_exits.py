@@ -14,7 +14,7 @@ def draw(results: Results) -> Figure:
     gains = measurements.gains(results.measurements, "psnr_unrounded")
     points = gains.merge(results.complexity[["method", "exit", "gmacs_paper"]], on=["method", "exit"])
     with plt.rc_context(STYLE):
-        figure, places = panels(results)
+        figure, places = panels(results, methods)
         for compressor, panel in places.items():
             for method in methods:
                 chosen = points[(points["compressor"] == compressor) & (points["method"] == method)]

@@ -19,13 +19,13 @@ def draw(results: Results) -> Figure:
     curves = _curves(results)
     labels = list(curves["label"].unique())
     with plt.rc_context(STYLE):
-        figure, places = panels(results)
+        figure, places = panels(results, results.methods)
         for compressor, panel in places.items():
             for number, label in enumerate(labels):
                 curve = curves[(curves["compressor"] == compressor) & (curves["label"] == label)]
                 look = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 5, "lw": 0.8}
                 panel.plot(curve["gmacs"], curve["gain"], label=label, **look)
-                for _, point in curve.iloc[[0, -1]].iterrows():
+                for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
                     place = (point["gmacs"], point["gain"])
                     panel.annotate(point["quality"], place, (5, 0), textcoords="offset points", fontsize=7)
             panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", ylabel="PSNR gain (dB)")

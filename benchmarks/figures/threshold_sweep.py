@@ -10,10 +10,14 @@ from benchmarks.tables import Results
 
 def draw(results: Results) -> Figure:
     """Return one panel per compressor with a curve per multi-exit method: means over images and qualities."""
+    methods = multi_exit_methods(results)
+    runs = set(zip(results.measurements["method"], results.measurements["compressor"], strict=True))
     with plt.rc_context(STYLE):
-        figure, places = panels(results)
+        figure, places = panels(results, methods)
         for compressor, panel in places.items():
-            for colour, method in zip(COLOURS, multi_exit_methods(results), strict=False):
+            for colour, method in zip(COLOURS, methods, strict=False):
+                if (method, compressor) not in runs:
+                    continue
                 curve = thresholds.sweep(results.measurements, results.complexity, method, compressor)
                 panel.plot(curve["gmacs"], curve["delta_psnr"], ".-", color=colour, lw=1, ms=3, label=method)
                 turn = thresholds.turning_point(curve)

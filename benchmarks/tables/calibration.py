@@ -17,7 +17,8 @@ def tabulate(results: Results) -> pd.DataFrame:
     """
     rows = []
     for method in multi_exit_methods(results):
-        for compressor in results.measurements["compressor"].unique():
+        measured = results.measurements[results.measurements["method"] == method]
+        for compressor in measured["compressor"].unique():
             curve = thresholds.sweep(results.measurements, results.complexity, method, compressor)
             chosen = thresholds.turning_point(curve)
             point, full = (curve.set_index("threshold").loc[value] for value in (chosen, curve["threshold"].max()))

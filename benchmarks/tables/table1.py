@@ -3,9 +3,7 @@
 import pandas as pd
 
 from benchmarks import early_exit, measurements, published
-from benchmarks.tables import Results
-
-AVERAGE = "ave."
+from benchmarks.tables import AVERAGE, Results, qualities
 
 
 def tabulate(results: Results) -> pd.DataFrame:
@@ -15,17 +13,15 @@ def tabulate(results: Results) -> pd.DataFrame:
     for multi-exit methods. Each compressor ends with the row "ave.", the mean over its qualities.
     """
     gains = measurements.gains(results.measurements, "psnr_unrounded")
-    exits = early_exit.chosen(results.measurements, results.thresholds)
-    several = gains["method"].isin(exits["method"])
-    gains = pd.concat([gains[~several], early_exit.taken(gains[several], exits)])
+    gains = early_exit.stopped(gains, early_exit.chosen(results.measurements, results.thresholds))
     means = gains.groupby(["compressor", "quality", "method"], sort=False)["value"].mean().unstack("method")
     papers = published.read("eccv2020").query("metric == 'delta_psnr'")
     papers = papers.set_index(["compressor", "quality", "method"])["value"]
 
     rows = []
-    for compressor in results.measurements["compressor"].unique():
+    for compressor, levels in qualities(results.measurements).items():
         ours = means.loc[compressor]
-        for quality in [*ours.index, AVERAGE]:
+        for quality in [*levels, AVERAGE]:
             row: dict[str, object] = {"compressor": compressor, "quality": quality}
             for method in (method for method in results.methods if method in ours):
                 gain = ours[method].mean() if quality == AVERAGE else ours.loc[quality, method]

@@ -74,7 +74,8 @@ def _shares(taken: pd.DataFrame) -> dict[str, str]:
 
 def note(results: Results) -> str:
     """Return what a reader must know to compare: data, units, protocol."""
-    thresholds = ", ".join(f"{name} {value}" for name, value in results.thresholds.items())
+    compressors = results.measurements["compressor"].unique()
+    thresholds = ", ".join(f"{name} {results.thresholds[name]}" for name in compressors)
     return (
         f"Gains: PSNR in dB (unrounded output) and SSIM (8-bit picture), mean over n = {results.image_count} images of "
         f"{results.datasets} and all qualities; {results.protocol}. GMACs and latency: one 512x512 image, float32. "

@@ -22,7 +22,7 @@ shell.prefix(f"export PATH={PYTHON}:$PATH; ")  # `python` is the one that runs S
 DATASET = config["dataset"]
 PROTOCOL = config["protocol"]
 METHODS = checked.methods(config)
-COMPRESSORS = config["compressors"]
+COMPRESSORS = checked.codecs(config)
 GPU = checked.gpus(config)
 
 
@@ -30,23 +30,35 @@ wildcard_constraints:
     dataset="|".join(["demo", *config["folders"]]),
     compressor="|".join(COMPRESSORS),
     method="|".join(METHODS),
+    trained_on="|".join(["none", *config["compressors"]]),
     quality=r"\d+",
 
 
 def pictures(wildcards):
     """Return the pictures of a data set."""
-    return checked.datasets.sources(checked.source(config, wildcards.dataset))
+    return checked.pictures(config, wildcards.dataset)
+
+
+def split_option(wildcards):
+    """Return the command-line option for the split file of a data set, if it has one."""
+    split = checked.split(config, wildcards.dataset)
+    return f"--split {shlex.quote(str(split))}" if split else ""
+
+
+def trained_on(wildcards):
+    """Return the compressor that the weights are for, "" for a method without: paths say none, for they need a word."""
+    return "" if wildcards.trained_on == "none" else wildcards.trained_on
 
 
 def weights(wildcards):
-    """Return the weights file of a method for a compressor, as a list of none or one."""
-    return checked.weights(config, wildcards.method, wildcards.compressor)
+    """Return the weights file of a method for the compressor it was trained on, as a list of none or one."""
+    return checked.weights(config, wildcards.method, trained_on(wildcards))
 
 
 def cost_weights(wildcards):
-    """Return the weights that say which form of a network is run: those for its first compressor, if there are any."""
-    compressor = next(name for name in COMPRESSORS if checked.is_for(config, wildcards.method, name))
-    return checked.weights(config, wildcards.method, compressor)
+    """Return the weights that say which form of a network is run: the first that it runs with, if there are any."""
+    runs = (checked.trained_on(config, wildcards.method, compressor) for compressor in COMPRESSORS)
+    return checked.weights(config, wildcards.method, next((names[0] for names in runs if names), ""))
 
 
 def weights_option(files):

@@ -13,9 +13,10 @@ rule prepare:
         colour=PROTOCOL["colour"],
         crop=f"--crop {PROTOCOL['crop']}" if PROTOCOL["crop"] else "",
         scale=PROTOCOL["scale"],
+        split=split_option,
         bytes=lambda wildcards: sum(path.stat().st_size for path in pictures(wildcards)),
     shell:
-        "python -m benchmarks prepare {params.source:q} -o {output.manifest}"
+        "python -m benchmarks prepare {params.source:q} -o {output.manifest} --dataset {wildcards.dataset} {params.split}"
         " --colour {params.colour} {params.crop} --scale {params.scale} 2> {log}"
 
 

@@ -1,5 +1,5 @@
 rule evaluate:
-    """One method on one data set, compressor and quality: all metrics of all exits."""
+    """One method with its weights for one compressor, on one data set, compressor and quality: all exits, all metrics."""
     input:
         code="methods/{method}.py",
         metrics=expand("benchmarks/metrics/{metric}.py", metric=config["metrics"]),
@@ -7,9 +7,9 @@ rule evaluate:
         manifest="results/originals/{dataset}.csv",
         decoded="results/decoded/{dataset}/{compressor}/{quality}.csv",
     output:
-        "results/measurements/{dataset}/{compressor}/{quality}/{method}.parquet",
+        "results/measurements/{dataset}/{compressor}/{quality}/{trained_on}/{method}.parquet",
     log:
-        "logs/evaluate/{dataset}/{compressor}/{quality}/{method}.log",
+        "logs/evaluate/{dataset}/{compressor}/{quality}/{trained_on}/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -17,13 +17,16 @@ rule evaluate:
         gpu=GPU,
     params:
         weights=lambda wildcards, input: weights_option(input.weights),
+        trained_on=lambda wildcards: f"--trained-on {wildcards.trained_on}" if trained_on(wildcards) else "",
         metrics=" ".join(config["metrics"]),
-        block_size=lambda wildcards: COMPRESSORS[wildcards.compressor]["iqam_block_size"],
+        block_size=lambda wildcards: checked.iqam(config, wildcards.compressor, trained_on(wildcards))[
+            "iqam_block_size"
+        ],
         iqam=PROTOCOL["iqam"],
         device=config["device"],
         content=lambda wildcards: content(f"methods/{wildcards.method}.py", *weights(wildcards)),
     shell:
-        "python -m benchmarks evaluate {wildcards.method} {params.weights}"
+        "python -m benchmarks evaluate {wildcards.method} {params.weights} {params.trained_on}"
         " --originals {input.manifest} --decoded {input.decoded}"
         " --keys {wildcards.dataset} {wildcards.compressor} {wildcards.quality} --metrics {params.metrics}"
         " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
@@ -33,11 +36,11 @@ rule measurements:
     """All measurements of the run in one tidy table, from which every table and figure is made."""
     input:
         parts=[
-            f"results/measurements/{DATASET}/{compressor}/{quality}/{method}.parquet"
+            f"results/measurements/{DATASET}/{compressor}/{quality}/{codec or 'none'}/{method}.parquet"
             for compressor in COMPRESSORS
             for quality in COMPRESSORS[compressor]["qualities"]
             for method in METHODS
-            if checked.is_for(config, method, compressor)
+            for codec in checked.trained_on(config, method, compressor)
         ],
         # A method that fails leaves the old file of measurements in place; its source makes the next run fail, too.
         code=expand("methods/{method}.py", method=METHODS),

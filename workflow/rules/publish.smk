@@ -1,4 +1,4 @@
-THRESHOLDS = " ".join(f"{name}={COMPRESSORS[name]['threshold']}" for name in COMPRESSORS)
+THRESHOLDS = " ".join(f"{name}={checked.iqam(config, name)['threshold']}" for name in config["compressors"])
 
 
 rule table:

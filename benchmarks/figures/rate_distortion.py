@@ -1,0 +1,60 @@
+"""Rate and distortion before and after enhancement: PSNR over bits per pixel, and below it what enhancement gains.
+
+Each point is a quality: means over images of bpp and of PSNR. Enhanced images have the rate of the decoded ones.
+"""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
+
+from benchmarks import rate_distortion
+from benchmarks.figures import COLOURS, MARKERS, STYLE
+from benchmarks.tables import Results
+
+BEFORE = {"color": "black", "ls": "--", "marker": ".", "ms": 5, "lw": 0.8}
+
+
+def draw(results: Results) -> Figure:
+    """Return a column of two panels per compressor: PSNR (dB), and PSNR gain (dB), over bpp on a logarithmic axis."""
+    curves = _curves(results)
+    labels = [label for label in curves["label"].unique() if label != "decoded"]
+    compressors = list(curves["compressor"].unique())
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(
+            2,
+            len(compressors),
+            figsize=(3.6 * len(compressors), 4.6),
+            squeeze=False,
+            sharex="col",
+            height_ratios=(3, 2),
+        )
+        for (psnr, gain), compressor in zip(grid.T, compressors, strict=True):
+            of_codec = curves[curves["compressor"] == compressor].set_index("label")
+            decoded = of_codec.loc[["decoded"]]
+            psnr.plot(decoded["bpp"], decoded["after"], **BEFORE, label="decoded")
+            gain.axhline(0, **BEFORE | {"marker": ""})
+            for number, label in enumerate(labels):
+                curve = of_codec[of_codec.index == label]
+                look = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 4, "lw": 0.8}
+                psnr.plot(curve["bpp"], curve["after"], **look, label=label)
+                gain.plot(curve["bpp"], curve["gain"], **look)
+            psnr.set(title=compressor, ylabel="PSNR (dB)")
+            gain.set(xlabel="rate (bits per pixel)", ylabel="PSNR gain (dB)")
+            gain.set_xscale("log", base=2)
+            gain.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        handles = grid[0, 0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=min(1 + len(labels), 4))
+    return figure
+
+
+def _curves(results: Results) -> pd.DataFrame:
+    """Return label, compressor, quality, bpp, after and gain: means over images, without and with early exit.
+
+    Raises ValueError if nothing was measured.
+    """
+    points = rate_distortion.points(results.measurements, results.thresholds)
+    points["gain"] = points["after"] - points["before"]
+    points["label"] = points["method"].where(~points["early_exit"], points["method"] + ", early exit")
+    means = points.groupby(["label", "compressor", "quality"], sort=False)[["bpp", "after", "gain"]]
+    return means.mean().reset_index()
