@@ -6,13 +6,11 @@ coded as 4:2:0 in limited-range BT.601 YCbCr, chroma as 2x2 means, and decoded b
 The decoder is libavcodec's, which agrees bit for bit with HM's.
 """
 
-import io
-
 import numpy as np
 
 from benchmarks import colour
 from compressors import NoSettings as Settings
-from compressors import x265
+from compressors import hevc_metadata, x265
 
 QUALITY = "qp"
 QUALITIES = range(0, 52)
@@ -51,7 +49,9 @@ def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> byt
         planes, pixel_format = colour.to_yuv420(padded), "yuv420p"
     raw = b"".join(plane.tobytes() for plane in planes)
     bitstream = x265.encode_apart(raw, width + right, height + bottom, pixel_format, quality)
-    return _crop(bitstream, right, bottom) if right or bottom else bitstream
+    if not (right or bottom):
+        return bitstream
+    return hevc_metadata.edit(bitstream, f"crop_right={right}:crop_bottom={bottom}")
 
 
 def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
@@ -76,14 +76,3 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
         for plane in frames[0].planes
     ]
     return planes[0].copy() if len(planes) == 1 else colour.from_yuv420(*planes)
-
-
-def _crop(bitstream: bytes, right: int, bottom: int) -> bytes:
-    """Let decoders drop `right` columns and `bottom` rows: a conformance window in the sequence parameter set."""
-    import av.bitstream
-
-    with av.open(io.BytesIO(bitstream), format="hevc") as container:
-        window = f"hevc_metadata=crop_right={right}:crop_bottom={bottom}"
-        crop = av.bitstream.BitStreamFilterContext(window, container.streams.video[0])
-        packets = [crop.filter(packet) for packet in container.demux() if packet.size]
-    return b"".join(bytes(packet) for filtered in packets for packet in filtered)

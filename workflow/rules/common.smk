@@ -66,6 +66,11 @@ def weights_option(files):
     return f"--weights {shlex.quote(str(files))}" if files else ""
 
 
+def codec_files(wildcards):
+    """Return the files that make up a compressor: x.py, and those named x_*, as the configuration of HM."""
+    return sorted(Path("compressors").glob(f"{wildcards.compressor}[._]*"))
+
+
 def settings_options(wildcards):
     """Return the command-line options for a compressor's settings."""
     settings = COMPRESSORS[wildcards.compressor].get("settings", {})

@@ -23,7 +23,7 @@ rule prepare:
 rule compress:
     """A data set at one quality: bitstreams, what they decode to, bits and versions."""
     input:
-        code="compressors/{compressor}.py",
+        code=codec_files,
         manifest="results/originals/{dataset}.csv",
     output:
         table="results/decoded/{dataset}/{compressor}/{quality}.csv",
@@ -33,7 +33,7 @@ rule compress:
         "../../environment.yml"
     threads: 2
     params:
-        content=lambda wildcards: content(f"compressors/{wildcards.compressor}.py"),
+        content=lambda wildcards: content(*codec_files(wildcards)),
         settings=settings_options,
     shell:
         "python -m compressors folder {wildcards.compressor} {input.manifest} {params.settings}"
