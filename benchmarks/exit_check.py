@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from benchmarks import datasets, early_exit, plugins
 from methods import early_exit as stopping
-from methods import network
+from methods import inference, network
 
 
 def compare(
@@ -30,7 +29,7 @@ def compare(
     for (dataset, compressor, quality, trained_on), _ in queried.groupby(keys, sort=False):
         codec = trained_on or compressor
         model = plugins.find("methods", method).load(Path(weights.format(compressor=codec)), device)
-        model.to(memory_format=torch.channels_last)
+        model = inference.prepare(model)
         manifest = decoded / dataset / compressor / f"{quality}.csv"
         block_size, threshold = compressors[codec]["iqam_block_size"], thresholds[codec]
         for name, image in datasets.load(manifest.with_suffix(""), manifest):

@@ -1,57 +1,66 @@
-"""Wall time of a network on one 512x512 image: batch 1, float32, as in the paper.
+"""Wall time of a network on one image of 512x512 pixels: batch 1, float32, as in the paper.
 
-Each figure is the median of several runs after a warm-up, with the quartiles. For a multi-exit network two things are
-timed per exit: computing that exit alone, and really stopping there, with the IQAM scores on the way inside the clock.
-The image, a photograph decoded from JPEG at QF 30, is already a tensor on the device; files and 8-bit conversion are
-outside the clock.
+Each figure is the median of several runs after a warm-up (`clock`), with the peak of memory and what else the machine
+did meanwhile (`machine`). For a multi-exit network two things are timed per exit: computing that exit alone, and really
+stopping there, with the IQAM scores on the way inside the clock. The image, a photograph decoded from JPEG at QF 30, is
+already a tensor on the device; files and 8-bit conversion are outside the clock. What real pictures of each quality
+take is in `exit_latency`, other sizes and precisions in `latency_grid`.
 """
 
-from collections.abc import Callable
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import Timer
 
-from benchmarks import plugins, provenance
+from benchmarks import clock, machine, plugins, provenance
 from benchmarks.complexity import SIDE
-from methods import early_exit, network
+from methods import early_exit, inference, network
 
-RUNS = 5
+RUNS = 9
+# What a row tells, in this order; empty where it does not apply. Rows of pictures, which have a compressor and a
+# quality, are over `pictures` of them, with the mean of their times and of the exits that they take. `score_share` is
+# the part of the time that scores take; `busy_cores` are those that others kept at work.
+COLUMNS = (
+    *("method", "early_exit", "exit", "compressor", "quality", "device", "precision", "batch", "height", "width"),
+    *("median_ms", "q25_ms", "q75_ms", "images_per_s", "peak_mb", "min_ms", "runs", "score_share"),
+    *("pictures", "mean_ms", "mean_exit", "execution", "threads", "allocator", "busy_cores", "clock_mhz", "driver"),
+    *("versions", "commit", "date"),
+)
 
 
 def measure(method: str, channels: int, block_size: int, device: str, weights: Path | None = None) -> list[dict]:
-    """Return one record per exit and per way of getting there; times are in milliseconds.
+    """Return one record (COLUMNS) per exit and way of getting there: early_exit tells whether scores are on the way.
 
     The method is in the form that `weights` are for; without them in its first, with random start values.
     """
-    model = plugins.find("methods", method).load(weights, device).to(memory_format=torch.channels_last)
+    model = load(method, weights, device)
     x = network.to_tensor([_decoded(channels)], device)
-    own = getattr(model, "channels", channels)
-    x = x.reshape(-1, own, SIDE, SIDE)
-    place = {"device": provenance.device_name(device), "threads": torch.get_num_threads()}
-    size = {"precision": "float32", "batch": 1, "height": SIDE, "width": SIDE}
+    x = x.reshape(-1, getattr(model, "channels", channels), SIDE, SIDE)
+    count = getattr(model, "exit_count", 1)
+    ways = {(False, 1): partial(model, x)}
+    if hasattr(model, "exits"):
+        exits = range(1, count + 1)
+        ways = {(False, exit): partial(model, x, exit) for exit in exits}
+        ways |= {(True, exit): partial(stop_at, model, x, exit, block_size) for exit in exits}
+    scoring = partial(early_exit.score, x[:1], block_size)
+    with machine.Watch() as watch:
+        *times, scores = clock.times([*ways.values(), scoring], RUNS, device)
 
     records = []
-    for exit in range(1, getattr(model, "exit_count", 1) + 1):
-        ways: dict[bool, Callable[[], object]] = {False: lambda: model(x)}
-        if hasattr(model, "exits"):
-            ways = {False: lambda: model(x, exit), True: lambda: stop_at(model, x, exit, block_size)}  # noqa: B023
-        for stops, compute in ways.items():
-            head = {"method": method, "early_exit": stops, "exit": exit}
-            records.append(head | place | size | _times(compute))
-    return records
+    for ((stops, exit), compute), milliseconds in zip(ways.items(), times, strict=True):
+        timed = clock.summarise(milliseconds)
+        timed |= {"images_per_s": round(1e3 / timed["median_ms"], 3), "peak_mb": machine.peak_mb(compute, device)}
+        if stops:
+            timed["score_share"] = share(scores, min(exit, count - 1), milliseconds)
+        records.append({"method": method, "early_exit": stops, "exit": exit} | timed)
+    return complete(records, x, watch, device)
 
 
-def _decoded(channels: int) -> np.ndarray:
-    """Return a photograph as JPEG leaves it, uint8 (SIDE, SIDE) or (SIDE, SIDE, 3)."""
-    from skimage import data
-
-    from compressors import jpeg
-
-    original = data.camera() if channels == 1 else data.astronaut()  # both are of this size
-    return jpeg.decode(jpeg.encode(original, 30))
+def load(method: str, weights: Path | None, device: str) -> nn.Module:
+    """Return a method's network as evaluation and enhancement run it."""
+    return inference.prepare(plugins.find("methods", method).load(weights, device))
 
 
 def stop_at(model: nn.Module, x: Tensor, exit: int, block_size: int) -> Tensor:
@@ -64,10 +73,29 @@ def stop_at(model: nn.Module, x: Tensor, exit: int, block_size: int) -> Tensor:
     return images
 
 
-def _times(compute: Callable[[], object]) -> dict[str, float]:
-    timer = Timer("compute()", globals={"compute": compute}, num_threads=torch.get_num_threads())
-    with torch.inference_mode():
-        timer.timeit(1)
-        times = [timer.timeit(1).median * 1e3 for _ in range(RUNS)]
-    q25, median, q75 = np.quantile(times, [0.25, 0.5, 0.75])
-    return {"median_ms": round(median, 3), "q25_ms": round(q25, 3), "q75_ms": round(q75, 3), "runs": RUNS}
+def share(scores: np.ndarray, count: int, whole: np.ndarray) -> float:
+    """Return the part that `count` scores have in a time, given the runs of one score and those of the whole."""
+    return round(count * float(np.median(scores) / np.median(whole)), 4)
+
+
+def complete(records: list[dict], x: Tensor, watch: machine.Watch, device: str) -> list[dict]:
+    """Return records of times with all of COLUMNS: what was said of them, of the images `x`, of device and machine.
+
+    If the machine was busy, say so on stderr.
+    """
+    if watch.warning:
+        print(f"warning: {watch.warning}", file=sys.stderr)
+    size = {"batch": 1, "height": x.shape[2], "width": x.shape[3]}
+    place = {"device": provenance.device_name(device), "busy_cores": watch.busy_cores} | machine.describe(device)
+    common = {"precision": str(x.dtype).removeprefix("torch."), "execution": "eager"} | size | place
+    return [{name: (common | record).get(name) for name in COLUMNS} for record in records]
+
+
+def _decoded(channels: int) -> np.ndarray:
+    """Return a photograph as JPEG leaves it, uint8 (SIDE, SIDE) or (SIDE, SIDE, 3)."""
+    from skimage import data
+
+    from compressors import jpeg
+
+    original = data.camera() if channels == 1 else data.astronaut()  # both are of this size
+    return jpeg.decode(jpeg.encode(original, 30))

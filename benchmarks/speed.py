@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from skimage import data
 
-from benchmarks import plugins
+from benchmarks import clock, latency
 from benchmarks.baselines import iqam_loop
-from benchmarks.latency import stop_at
 from methods import iqam, network
 
 RUNS = 15
@@ -21,7 +21,7 @@ def iqam_speed(device: str) -> str:
     picture = data.camera()
     images = network.to_tensor([picture], device)
     values = images * 255
-    model = plugins.find("methods", "rbqe").load(None, device).to(memory_format=torch.channels_last)
+    model = latency.load("rbqe", None, device)
     first = _median(lambda: model(images, 1))
     rows = []
     for block_size in (4, 8):
@@ -32,14 +32,15 @@ def iqam_speed(device: str) -> str:
         ours = _median(lambda: iqam.score(values, block_size))  # noqa: B023
         rows.append([block_size, loop, ours, loop / ours, 100 * ours / first, abs(slow - fast)])
     header = ["block", "loop (ms)", "ours (ms)", "ratio", "% of exit 1", "difference"]
-    return tabulate(rows, header, floatfmt=("", ".1f", ".2f", ".0f", ".1f", ".0e"))
+    table = tabulate(rows, header, floatfmt=("", ".1f", ".2f", ".0f", ".1f", ".0e"))
+    return table + "\n\nThe first score in a process, which loads or compiles code for the CPU, is not timed."
 
 
 def exit_cost(method: str, device: str) -> str:
     """Return a table of the time to stop at each exit, with and without scores, over computing that exit alone."""
     from tabulate import tabulate
 
-    model = plugins.find("methods", method).load(None, device).to(memory_format=torch.channels_last)
+    model = latency.load(method, None, device)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, getattr(model, "channels", 1), 512, 512, generator=generator).to(device)
     rows = []
@@ -47,7 +48,7 @@ def exit_cost(method: str, device: str) -> str:
         ways = [
             lambda: model(x, exit),  # noqa: B023
             lambda: _take(model, x, exit),  # noqa: B023
-            lambda: stop_at(model, x, exit, 4),  # noqa: B023
+            lambda: latency.stop_at(model, x, exit, 4),  # noqa: B023
         ]
         alone, reached, scored = _medians(ways)
         rows.append([exit, alone, reached, reached / alone, scored, scored / alone])
@@ -66,16 +67,6 @@ def _median(compute: Callable[[], object]) -> float:
     return _medians([compute])[0]
 
 
-@torch.inference_mode()
 def _medians(ways: list[Callable[[], object]]) -> list[float]:
     """Return the median milliseconds of each computation, run in turn so that a drifting machine affects all alike."""
-    times: list[list[float]] = [[] for _ in ways]
-    for run in range(RUNS + 1):
-        for compute, kept in zip(ways, times, strict=True):
-            began = time.perf_counter()
-            compute()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if run:  # the first warms up
-                kept.append(1e3 * (time.perf_counter() - began))
-    return [float(torch.tensor(kept).median()) for kept in times]
+    return np.median(clock.times(ways, RUNS, "cuda" if torch.cuda.is_available() else "cpu"), axis=1).tolist()

@@ -61,3 +61,105 @@ rule latency:
     shell:
         "python -m benchmarks latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device}"
         " --threads {threads} -o {output} 2> {log}"
+
+
+def native(method):
+    """Return the compressors that a method enhances with weights of its own for them, or without any."""
+    return [name for name in COMPRESSORS if {name, ""} & {*checked.trained_on(config, method, name)}]
+
+
+def native_weights(wildcards):
+    """Return the weights file of a method for a compressor, as a list of none or one."""
+    return checked.weights(config, wildcards.method, wildcards.compressor)
+
+
+rule exit_latency:
+    """Milliseconds of the decoded pictures of each quality, with early exit and without; no other job runs meanwhile."""
+    input:
+        code="methods/{method}.py",
+        weights=native_weights,
+        decoded=lambda wildcards: [
+            f"results/decoded/{DATASET}/{wildcards.compressor}/{quality}.csv"
+            for quality in COMPRESSORS[wildcards.compressor]["qualities"]
+        ],
+    output:
+        "results/latency/{compressor}/{method}.csv",
+    log:
+        "logs/latency/{compressor}/{method}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1024  # cut to all cores
+    resources:
+        gpu=GPU,
+    params:
+        weights=lambda wildcards, input: weights_option(input.weights),
+        block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
+        threshold=lambda wildcards: checked.iqam(config, wildcards.compressor)["threshold"],
+        iqam=PROTOCOL["iqam"],
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *native_weights(wildcards)),
+        device=config["device"],
+    shell:
+        "python -m benchmarks exit-latency {wildcards.method} {params.weights} --compressor {wildcards.compressor}"
+        " --decoded {input.decoded} --block-size {params.block_size} --iqam {params.iqam} --threshold {params.threshold}"
+        " --device {params.device} --threads {threads} -o {output} 2> {log}"
+
+
+rule latency_table:
+    """All latencies: those of this machine, and beside them those kept from others."""
+    input:
+        exits=expand("results/latency/{method}.csv", method=METHODS),
+        pictures=[
+            f"results/latency/{compressor}/{method}.csv"
+            for method in METHODS
+            for compressor in native(method)
+        ],
+        measured=sorted(Path("benchmarks/measured").glob("*.csv")),
+    output:
+        csv="results/latency.csv",
+        md="results/latency.md",
+    log:
+        "logs/latency.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m benchmarks latency-table {input.exits} {input.pictures} --measured {input.measured}"
+        " -o {output.csv} 2> {log}"
+
+
+rule latency_grid:
+    """Milliseconds over batches, sizes and precisions, eager and compiled, which takes long; no other job meanwhile."""
+    input:
+        code="methods/{method}.py",
+        weights=cost_weights,
+    output:
+        "results/latency_grid/{method}.csv",
+    log:
+        "logs/latency_grid/{method}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1024  # cut to all cores
+    resources:
+        gpu=GPU,
+    params:
+        channels=CHANNELS,
+        weights=lambda wildcards, input: weights_option(input.weights),
+        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *cost_weights(wildcards)),
+        device=config["device"],
+    shell:
+        "python -m benchmarks latency-grid {wildcards.method} {params.weights} --channels {params.channels}"
+        " --device {params.device} --threads {threads} -o {output} 2> {log}"
+
+
+rule latency_grid_table:
+    """The grids of all methods but `decoded`, which computes nothing."""
+    input:
+        expand("results/latency_grid/{method}.csv", method=[name for name in METHODS if name != "decoded"]),
+    output:
+        csv="results/latency_grid.csv",
+        md="results/latency_grid.md",
+    log:
+        "logs/latency_grid.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m benchmarks latency-table {input} -o {output.csv} 2> {log}"
