@@ -320,6 +320,16 @@ def test_generalization_has_the_gain_of_every_weights_on_every_compressor():
     assert gains.loc["webp", "dcad_jpeg"].isna().all()
 
 
+def test_generalization_needs_no_native_measurements():
+    everything = transferred()
+    webp = everything.all_measurements.query("compressor == 'webp'")
+    alone = dataclasses.replace(everything, measurements=measurements.native(webp), all_measurements=webp)
+    assert alone.measurements.empty
+    assert list(generalization.tabulate(alone)) == ["compressor", "quality", "rbqe_jpeg", "rbqe_hevc"]
+    assert not generalization.marked(alone).to_numpy().any()
+    assert "n = 2 images of set; BT.601 luma" in generalization.note(alone)
+
+
 def test_native_cells_of_generalization_have_a_star_for_people_alone(tmp_path):
     everything = transferred()
     marked = generalization.marked(everything).set_index(generalization.tabulate(everything)["compressor"])

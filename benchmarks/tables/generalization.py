@@ -45,11 +45,12 @@ def _name(method: str, trained_on: str) -> str:
 
 def note(results: Results) -> str:
     """Return what a reader must know to compare: data, unit, weights, thresholds, protocol."""
-    compressors = (name for name in results.all_measurements["trained_on"].unique() if name)
+    rows = results.all_measurements  # there may be no native ones
+    compressors = (name for name in rows["trained_on"].unique() if name)
     used = ", ".join(f"{name} {results.thresholds[name]}" for name in compressors)
     return (
-        f"PSNR gain in dB (unrounded output), mean over n = {results.image_count} images of {results.datasets}; "
-        f"{results.protocol}. Columns: method and the compressor that its weights are for (*: that of the row). "
-        "Multi-exit methods with early exit, IQAM block size and threshold being those of the compressor that the "
-        f"weights are for ({used})."
+        f"PSNR gain in dB (unrounded output), mean over n = {rows['image'].nunique()} images of "
+        f"{', '.join(rows['dataset'].unique())}; {results.protocol}. Columns: method and the compressor that its "
+        "weights are for (*: that of the row). Multi-exit methods with early exit, IQAM block size and threshold being "
+        f"those of the compressor that the weights are for ({used})."
     )
