@@ -5,6 +5,8 @@ import pandas as pd
 from benchmarks import early_exit, measurements, published
 from benchmarks.tables import AVERAGE, Results, qualities
 
+IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same
+
 
 def tabulate(results: Results) -> pd.DataFrame:
     """Return compressor, quality, then per method its gain in dB and the paper's (`<method>_paper`).
@@ -26,7 +28,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             for method in (method for method in results.methods if method in ours):
                 gain = ours[method].mean() if quality == AVERAGE else ours.loc[quality, method]
                 row[method] = round(float(gain), 3)
-                row[f"{method}_paper"] = papers.get((compressor, str(quality), method))
+                row[f"{method}_paper"] = papers.get((IN_THE_PAPER.get(compressor, compressor), str(quality), method))
             rows.append(row)
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
@@ -36,5 +38,5 @@ def note(results: Results) -> str:
     return (
         f"PSNR gain in dB (unrounded output), mean over n = {results.image_count} images of {results.datasets}; "
         f"{results.protocol}; multi-exit methods with early exit. The columns of the paper (RBQE, ECCV 2020, Table 1) "
-        "are of other images (RAISE, n = 1000) and, for HEVC, of another encoder (HM 16.5): compare signs and order."
+        "are of other images than these, 1,000 of RAISE, with HM 16.5 as encoder of HEVC: compare signs and order."
     )
