@@ -6,7 +6,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: setup test lint report clean FORCE
+.PHONY: setup test lint report weights clean FORCE
 .DEFAULT_GOAL := results/table2.csv
 
 setup: $(INSTALLED)
@@ -15,6 +15,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "QEBench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --compile --constraint constraints.txt --editable ".[test]"
+	$(VENV)/bin/python -c "import torch; from methods import iqam; [iqam.score(torch.zeros(1, 1, 32, 32), size) for size in (4, 8)]"
 	@touch $@
 
 results/%: $(INSTALLED) FORCE
@@ -23,6 +24,9 @@ results/%: $(INSTALLED) FORCE
 report: $(INSTALLED)
 	$(RUN) snakemake --cores all $(if $(CONFIG),--config $(CONFIG))
 	$(RUN) snakemake --report results/report.html $(if $(CONFIG),--config $(CONFIG))
+
+weights: $(INSTALLED)
+	$(RUN) snakemake --cores all weights $(if $(CONFIG),--config $(CONFIG))
 
 test: $(INSTALLED)
 	$(RUN) python -m pytest

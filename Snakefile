@@ -16,6 +16,7 @@ include: "workflow/rules/compress.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/publish.smk"
+include: "workflow/rules/train.smk"
 
 
 rule all:

@@ -5,7 +5,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-LIBRARIES = ["torch", "numpy", "scipy", "scikit-image", "pillow", "av", "imageio-ffmpeg", "pandas", "pyarrow"]
+LIBRARIES = ["torch", "numpy", "scipy", "scikit-image", "pillow", "av", "imageio-ffmpeg", "pandas", "pyarrow", "numba"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -19,8 +19,9 @@ def commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide numbers."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+    """Return the versions of Python and of those libraries that decide numbers that are there: training needs few."""
+    there = {distribution.metadata["Name"].lower() for distribution in metadata.distributions()}
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES if name in there}
 
 
 def device_name(device: str) -> str:

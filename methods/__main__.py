@@ -8,7 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-import compressors
 from benchmarks import allocator, plugins
 
 
@@ -32,24 +31,46 @@ def main(arguments: list[str] | None = None) -> None:
 
     train = commands.add_parser("train", help="train a method, blind over the qualities of one compressor")
     train.add_argument("method")
-    train.add_argument("--compressor", required=True)
-    train.add_argument("--qualities", type=int, nargs="+", help="from best to worst (default: 50..10 or 22..42)")
-    train.add_argument("--data", type=Path, nargs="+", required=True, help="folders of pictures to train on")
-    train.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of other pictures")
-    train.add_argument("--colour", choices=["luma", "rgb"], default="luma")
-    train.add_argument("--varied", action="store_true", help="train on a softened or grainy copy of every picture, too")
+    train.add_argument("--protocol", default="default", help="of workflow/recipes/: settings and kind of pictures")
+    _add_pairs(train)
+    train.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of other pictures, or a pack")
     train.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
-    train.add_argument("--steps", type=int, default=20_000)
-    train.add_argument("--batch", type=int, default=16, help="crops per step")
-    train.add_argument("--patch", type=int, default=64, help="side of a crop, a multiple of 32")
-    train.add_argument("--learning-rate", type=float, default=1e-3)
+    train.add_argument("--form", help="of the network, as in `python -m methods list` (default: the protocol's)")
     train.add_argument("--initial", type=Path, help="weights to start from, e.g. those for another compressor")
-    train.add_argument("--warmup", type=int, default=200, help="steps")
-    train.add_argument("--ema", type=float, default=0.999, help="decay of the weights' average")
-    train.add_argument("--equal-exits", action="store_true", help="weigh all exits alike, not as the paper does")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--licence", help="of the training pictures, for the model card")
+    train.add_argument("--budget", type=float, help="minutes: stop then with status 75; the same command goes on")
     _add_device(train)
+    train.set_defaults(threads=None)  # all cores, shared by the processes of torchrun
     train.add_argument("-o", "--output", type=Path, required=True, help="weights, .safetensors")
+    settings = train.add_argument_group("settings", "in place of the protocol's")
+    settings.add_argument("--steps", type=int)
+    settings.add_argument("--batch", type=int, help="crops per step, of all processes together")
+    settings.add_argument("--patch", type=int, help="side of a crop, a multiple of 32")
+    settings.add_argument("--learning-rate", type=float)
+    settings.add_argument("--warmup", type=int, help="steps")
+    settings.add_argument("--ema", type=float, help="decay of the weights' average")
+    settings.add_argument("--clip", type=float, help="largest norm of the gradient")
+    settings.add_argument("--loss", choices=["relative", "mse", "charbonnier"], help="relative: to the decoded crop's")
+    settings.add_argument("--equal-exits", action="store_true", default=None, help="not weighed as in the paper")
+    settings.add_argument("--half", action=argparse.BooleanOptionalAction, help="bfloat16 where it is faster")
+    settings.add_argument("--seed", type=int)
+
+    pack = commands.add_parser("pack", help="compress pictures into one small file to train with elsewhere")
+    pack.add_argument("--protocol", default="default", help="of workflow/recipes/: kind of pictures")
+    _add_pairs(pack)
+    pack.add_argument("--threads", type=int, default=os.cpu_count())
+    pack.add_argument("-o", "--output", type=Path, required=True, help=".zip, to be given as --data or --validation")
+
+    export = commands.add_parser("export", help="copy weights to ship: half precision if harmless, card and curves")
+    export.add_argument("weights", type=Path)
+    export.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of pictures, or a pack")
+    export.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
+    _add_device(export)
+    export.add_argument("-o", "--output", type=Path, required=True, help="METHOD-COLOUR-COMPRESSOR.safetensors")
+
+    curves = commands.add_parser("curves", help="draw the validation gains of training runs")
+    curves.add_argument("tables", type=Path, nargs="+", help="X.safetensors.csv, as training writes them")
+    curves.add_argument("-o", "--output", type=Path, required=True, help="folder, in which figures are X.png")
 
     convert = commands.add_parser("import", help="convert official weights to safetensors, with a model card beside")
     convert.add_argument("file", type=Path, help=".pt, .pth, .ckpt, .mat (MatConvNet) or .safetensors")
@@ -69,6 +90,16 @@ def main(arguments: list[str] | None = None) -> None:
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+
+
+def _add_pairs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--compressor", required=True)
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--qualities", type=int, nargs="+", help="from best to worst (default: 50..10 or 22..42)")
+    chosen.add_argument("--quality", type=int, help="one only: not blind")
+    parser.add_argument("--colour", choices=["luma", "rgb"], help="(default: the protocol's)")
+    parser.add_argument("--varied", action="store_true", help="add a softened or grainy copy of every picture")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of pictures, or a pack")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -135,9 +166,9 @@ def _outputs(sources: list[Path], output: Path) -> list[Path]:
 
 def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
     """Return the network for a compressor, and the compressor's settings in the default configuration."""
-    import torch
 
     from benchmarks import config
+    from methods import inference
 
     default = config.default()
     if compressor not in default["compressors"]:
@@ -146,46 +177,38 @@ def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
     shipped = config.weights(default, options.method, compressor)
     weights = options.weights or (plugins.ROOT / shipped[0] if shipped else None)
     model = plugins.find("methods", options.method).load(weights, device)
-    return model.to(memory_format=torch.channels_last), default["compressors"][compressor]
+    return inference.prepare(model), default["compressors"][compressor]
 
 
 def _train(options: argparse.Namespace) -> None:
-    import torch
+    from methods import train
 
-    from methods import network, training
+    train.run(options)
 
-    plugins.check("methods", options.method)
-    if options.output.suffix != ".safetensors":
-        raise ValueError(f"{options.output}: weights are written as .safetensors, so the name must end so")
+
+def _pack(options: argparse.Namespace) -> None:
+    from methods import packs, pairs, recipes, train
+
+    recipe = recipes.read(options.protocol)
+    colour, varied = options.colour or recipe.colour, options.varied or recipe.varied
+    wanted = pairs.Recipe(options.data, options.compressor, train.qualities(options), colour, varied, recipe.scale)
+    packs.pack(wanted, options.threads, options.output)
+    print(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from methods import cards, export, network
+
     device = network.choose_device(options.device, options.threads)
-    settings = training.Settings(
-        options.steps,
-        options.batch,
-        options.patch,
-        options.learning_rate,
-        options.warmup,
-        options.ema,
-        seed=options.seed,
-        equal_exits=options.equal_exits,
-    )
-    training_pairs = _pairs(options, options.data, options.varied)
-    validation_pairs = _pairs(options, options.validation)
-    torch.manual_seed(options.seed)
-    model = plugins.find("methods", options.method).load(None, "cpu")
-    training.train(model, training_pairs, validation_pairs, settings, options.output, device, options.initial)
-    _card(argparse.Namespace(weights=[options.output]))
+    export.export(options.weights, options.validation, options.output, options.pairs, device, options.threads)
+    print(cards.card(options.output))
 
 
-def _pairs(options: argparse.Namespace, folders: list[Path], varied: bool = False):
-    """Return the pairs of folders, compressed now or, if their pictures are the same, at an earlier call."""
-    from methods import pairs
+def _curves(options: argparse.Namespace) -> None:
+    from methods import curves
 
-    module = plugins.find("compressors", options.compressor)
-    qualities = options.qualities or pairs.QUALITIES[module.QUALITY]
-    for quality in qualities:
-        compressors.check_quality(module, quality)
-    recipe = pairs.Recipe(folders, options.compressor, qualities, options.colour, varied)
-    return pairs.cached(recipe, options.threads, options.pairs)
+    for table in options.tables:
+        curves.write(table, options.output / f"{table.name.removesuffix('.csv').removesuffix('.safetensors')}.png")
 
 
 def _card(options: argparse.Namespace) -> None:

@@ -11,15 +11,16 @@ def card(weights: Path) -> str:
 
     Raises FileNotFoundError if it is missing, and ValueError if it is no safetensors file or has no history.
     """
-    metadata = _metadata(weights)
-    if "training" in metadata:
-        return _trained(weights, json.loads(metadata["training"]))
-    if "import" in metadata:
-        return _imported(weights, json.loads(metadata["import"]))
+    found = metadata(weights)
+    if "training" in found:
+        return _trained(weights, json.loads(found["training"]))
+    if "import" in found:
+        return _imported(weights, json.loads(found["import"]))
     raise ValueError(f"{weights} carries no history: neither `python -m methods train` nor `import` wrote it")
 
 
-def _metadata(weights: Path) -> dict[str, str]:
+def metadata(weights: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file; errors as in `card`."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -35,12 +36,13 @@ def _trained(weights: Path, record: dict) -> str:
     data, settings, initial = record["training_images"], record["settings"], record.get("initial")
     facts = {
         "network": f"{record['method']}, {record['parameters']:,} parameters",
-        "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}{_copies(data)}",
+        "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}{_copies(data)}{_licence(record)}",
         "validated on": f"{record['validation_images']['images']} images, {record['validation_images']['folder']}",
         "compressor": f"{data['compressor']} at {data['qualities']}, {data['version']}, {data['settings']}",
         "started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values",
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
-        "time": f"{record['seconds']} s ({record['patches_per_second']} patches/s) on {record['device']}",
+        "time": f"{record['seconds']} s ({_speed(record)}) on {record['device']}",
+        **_precision(record),
         "commit": record["commit"],
         "libraries": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "sha256": files.sha256(weights),
@@ -48,7 +50,8 @@ def _trained(weights: Path, record: dict) -> str:
     gains = [[quality, *(f"{gain:+.3f}" for gain in row)] for quality, row in record["delta_psnr"].items()]
     exits = [f"exit {number}" for number in range(1, len(gains[0]))]
     table = tabulate(gains, ["quality", *exits], "pipe", disable_numparse=True)
-    return _list(weights, facts) + "\n\nPSNR gain on the validation images (dB):\n\n" + table
+    curves = f"\n\n![Validation gains in the course of training]({record['curves']})" if "curves" in record else ""
+    return _list(weights, facts) + "\n\nPSNR gain on the validation images (dB):\n\n" + table + curves
 
 
 def _copies(data: dict) -> str:
@@ -56,6 +59,24 @@ def _copies(data: dict) -> str:
     if grain:
         return f"; every second one once more with noise of up to {grain:g} of 255"
     return "; every one once more, softened or grainy" if data.get("varied") == "True" else ""
+
+
+def _licence(record: dict) -> str:
+    return f"; licence: {record['licence']}" if record.get("licence") else ""
+
+
+def _speed(record: dict) -> str:
+    waiting = f", {record['waiting_share']:.1%} of the time waiting for them" if "waiting_share" in record else ""
+    return f"{record['patches_per_second']} patches/s{waiting}"
+
+
+def _precision(record: dict) -> dict[str, str]:
+    """Return what records tell of precision since they do: that of training, and what half precision costs."""
+    facts = {"trained in": record["precision"]} if "precision" in record else {}
+    if half := record.get("half"):
+        kind = "float16" if half["stored"] else "float32, since float16 costs too much"
+        facts["stored in"] = f"{kind}: at most {half['cost']:.4f} dB less on {half['images']} images"
+    return facts
 
 
 def _imported(weights: Path, record: dict) -> str:

@@ -1,10 +1,6 @@
-"""Training pairs: the original images of a folder and their decoded versions at every quality, in one mapped file.
+"""Training pairs: compress the pictures of folders once per quality, and keep what they decode to for later runs."""
 
-The file is a safetensors file with `pixels`, uint8 (1 + Q, C, P): the originals and then each quality, all images one
-after the other, each image row by row; and `sizes`, int64 (N, 2): height and width of each image. Its metadata says
-what was compressed, with which codec. It is read through the page cache, so training needs no memory for it.
-"""
-
+import fcntl
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -16,79 +12,22 @@ import torch
 from torch import Tensor
 
 from benchmarks import files, plugins
+from methods import crops, varying
+from methods.crops import Pairs
 
 QUALITIES = {"qp": [22, 27, 32, 37, 42], "qf": [50, 40, 30, 20, 10]}  # the paper's, from best to worst
-SOFTNESS = 1.5  # most blur of varied copies, and of the grain on them: standard deviation, pixels
-GRAIN = 6.0  # most noise on varied copies: standard deviation, of 255
-ALIGNMENT = 8  # crops start on the codecs' block grid, as the images themselves do
+PACK = ".zip"  # what `packs` writes ends so
 
-
-@dataclass
-class Pairs:
-    """Originals and decoded images; `pixels` and `sizes` as in the file, `qualities` from best to worst."""
-
-    pixels: Tensor
-    sizes: Tensor
-    qualities: list[int]
-    description: dict[str, str]
-
-    def __post_init__(self) -> None:
-        areas = self.sizes.prod(dim=1)
-        self.offsets = areas.cumsum(0) - areas
-        self.shares = areas.double()
-
-    def to(self, device: str) -> "Pairs":
-        """Return the pairs with their pixels on `device`."""
-        return Pairs(self.pixels.to(device), self.sizes, self.qualities, self.description)
-
-    def image(self, number: int, layer: int) -> Tensor:
-        """Return image `number` as float (1, C, H, W) in [0, 1]: the original (layer 0) or quality `layer` - 1."""
-        height, width = self.sizes[number].tolist()
-        start = int(self.offsets[number])
-        pixels = self.pixels[layer, :, start : start + height * width]
-        return pixels.reshape(1, -1, height, width).float() / 255
-
-    def batch(self, count: int, patch: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `count` random crops as (original, decoded, quality index), a function of `seed` alone.
-
-        Original and decoded are float (count, C, patch, patch) in [0, 1], flipped and transposed at random; the quality
-        indices (count,) count `qualities` from 0. Images are drawn by area.
-
-        Raises ValueError if an image is smaller than a crop.
-        """
-        if patch > (smallest := int(self.sizes.min())):
-            folder = self.description.get("folder")
-            raise ValueError(
-                f"{folder} has a picture of {smallest} pixels in height or width: crops of {patch} need more"
-            )
-        generator = torch.Generator().manual_seed(seed)
-        image = torch.multinomial(self.shares, count, replacement=True, generator=generator)
-        room = (self.sizes[image] - patch) // ALIGNMENT + 1
-        corner = (torch.rand(count, 2, generator=generator) * room).long() * ALIGNMENT
-        quality = torch.randint(len(self.qualities), (count,), generator=generator)
-        flip = torch.rand(count, 3, generator=generator) < 0.5
-
-        device = self.pixels.device
-        offset, width = self.offsets[image], self.sizes[image, 1]
-        offset, width, corner, quality, flip = (tensor.to(device) for tensor in (offset, width, corner, quality, flip))
-        steps = torch.arange(patch, device=device)
-        rows, columns = (
-            corner[:, axis, None] + torch.where(flip[:, axis, None], steps.flip(0), steps) for axis in (0, 1)
-        )
-        places = (offset[:, None] + rows * width[:, None])[:, :, None] + columns[:, None, :]
-        places = torch.where(flip[:, 2, None, None], places.transpose(1, 2), places)
-        original = self.pixels[0][:, places].transpose(0, 1)
-        decoded = self.pixels[1 + quality[:, None, None], :, places].permute(0, 3, 1, 2)
-        return original.float() / 255, decoded.float() / 255, quality
+# Originals, uint8 (H, W) or (H, W, 3), each with a bitstream per quality.
+Compressed = list[tuple[np.ndarray, list[bytes]]]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What pairs are made of: every image of `folders` at `qualities`, from best to worst, in "luma" or "rgb".
 
-    When `varied`, every image is there once more: a third softened, a third with grain, a third with both. Sharp, clean
-    pictures alone teach a network to sharpen what is soft (the last exit of RBQE lost 0.45 dB at QP 22 on upscaled
-    pictures) and to wipe grain off.
+    Images are first scaled down by `scale`, as `datasets.Protocol` does. When `varied`, every image is there once more,
+    as `varying` makes it.
     """
 
     folders: list[Path]
@@ -96,96 +35,118 @@ class Recipe:
     qualities: list[int]
     colour: str
     varied: bool = False
+    scale: int = 1
 
     @property
     def name(self) -> str:
         return " + ".join(folder.name for folder in self.folders)
 
 
+def cached(recipe: Recipe, workers: int, cache: Path) -> Pairs:
+    """Return the pairs of a recipe from `cache`, making them there first if pictures, codec or our code are new.
+
+    The only folder of a recipe may be a pack instead (`packs`). Processes that want the same pairs wait for each other.
+    """
+    from methods import packs
+
+    packed = len(recipe.folders) == 1 and recipe.folders[0].suffix == PACK
+    path = cache / f"{recipe.name.replace(' + ', '-')}-{recipe.compressor}-{_digest(recipe, packed)}.safetensors"
+    cache.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            (packs.unpack if packed else build)(recipe, workers, path)
+    return crops.read(path)
+
+
 def build(recipe: Recipe, workers: int, path: Path) -> None:
     """Compress the images of a recipe and write the pairs to `path`; errors name the image that caused them."""
-    from safetensors.torch import save_file
+    pictures, description = compress(recipe, workers)
+    write(path, decode(pictures, recipe, workers), pictures, description)
+
+
+def compress(recipe: Recipe, workers: int) -> tuple[Compressed, dict[str, str]]:
+    """Return the originals and bitstreams of a recipe, and the description that goes with them into every file."""
     from tqdm import tqdm
 
     from benchmarks import datasets, images
 
     compressor = plugins.find("compressors", recipe.compressor)
     sources = [source for folder in recipe.folders for source in datasets.sources(folder)]
-    protocol = datasets.Protocol(recipe.colour)
+    protocol = datasets.Protocol(recipe.colour, scale=recipe.scale)
 
-    def layers(source: Path, noise: np.random.Generator | None) -> np.ndarray:
+    def one(source: Path, noise: np.random.Generator | None) -> tuple[np.ndarray, list[bytes]]:
         original = datasets.prepare(images.read(source), protocol)
         if noise is not None:
-            original = vary(original, noise)
-        decoded = [compressor.decode(compressor.encode(original, quality)) for quality in recipe.qualities]
-        return np.stack([original, *decoded])
+            original = varying.vary(original, noise)
+        return original, [compressor.encode(original, quality) for quality in recipe.qualities]
 
     jobs: list[tuple] = [(source, None) for source in sources]
     if recipe.varied:
         jobs += [(source, np.random.default_rng(number)) for number, source in enumerate(sources)]
     with ThreadPoolExecutor(workers) as pool:
-        made = pool.map(lambda job: layers(*job), jobs)
-        stacks = list(tqdm(made, f"{recipe.compressor} pairs", len(jobs), disable=None))
+        made = pool.map(lambda job: one(*job), jobs)
+        pictures = list(tqdm(made, f"{recipe.compressor} pairs", len(jobs), disable=None))
     description = {
         "folder": recipe.name,
         "images": str(len(sources)),
+        "version": compressor.version(),
+        "settings": compressor.describe(pictures[0][0]),
+    }
+    return pictures, description | choices(recipe)
+
+
+def choices(recipe: Recipe) -> dict[str, str]:
+    """Return what a recipe chooses besides the pictures, as descriptions have it."""
+    return {
         "varied": str(recipe.varied),
         "compressor": recipe.compressor,
-        "version": compressor.version(),
-        "settings": compressor.describe(stacks[0][0]),
         "qualities": json.dumps(recipe.qualities),
         "colour": recipe.colour,
+        "scale": str(recipe.scale),
     }
-    tensors = {
-        "pixels": torch.from_numpy(np.concatenate([flat(stack) for stack in stacks], axis=2)).contiguous(),
-        "sizes": torch.tensor([stack.shape[1:3] for stack in stacks]),
-    }
+
+
+def decode(pictures: Compressed, recipe: Recipe, workers: int) -> Tensor:
+    """Return the originals and what their bitstreams decode to as the `pixels` of a file of pairs (`crops`)."""
+    compressor = plugins.find("compressors", recipe.compressor)
+    places = np.cumsum([0, *(original.shape[0] * original.shape[1] for original, _ in pictures)])
+    channels = {"luma": 1, "rgb": 3}[recipe.colour]
+    pixels = np.empty((1 + len(recipe.qualities), channels, places[-1]), np.uint8)
+
+    def fill(number: int) -> None:
+        original, bitstreams = pictures[number]
+        for layer, image in enumerate([original, *map(compressor.decode, bitstreams)]):
+            pixels[layer, :, places[number] : places[number + 1]] = image.reshape(-1, channels).T
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(fill, range(len(pictures))))
+    return torch.from_numpy(pixels)
+
+
+def write(path: Path, pixels: Tensor, pictures: Compressed, description: dict[str, str]) -> None:
+    """Write a file of pairs, whole or not at all."""
+    from safetensors.torch import save_file
+
+    sizes = torch.tensor([original.shape[:2] for original, _ in pictures])
     with files.replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=description)
+        save_file({"pixels": pixels, "sizes": sizes}, temporary, metadata=description)
 
 
-def cached(recipe: Recipe, workers: int, cache: Path) -> Pairs:
-    """Return the pairs of a recipe from `cache`, building them there first if a picture or the codec is new."""
-    from benchmarks import datasets
+def _digest(recipe: Recipe, packed: bool) -> str:
+    """Return a name for what decides the pairs: the pictures' bytes, the recipe, the codec, and the code of ours."""
+    from methods import packs
 
     module = plugins.find("compressors", recipe.compressor)
-    contents = [[path.name, files.sha256(path)] for folder in recipe.folders for path in datasets.sources(folder)]
-    identity = json.dumps([contents, module.version(), *astuple(recipe)[1:]])
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    path = cache / f"{recipe.name.replace(' + ', '-')}-{recipe.compressor}-{digest}.safetensors"
-    if not path.exists():
-        build(recipe, workers, path)
-    return read(path)
+    if packed:
+        sources = recipe.folders
+    else:
+        from benchmarks import datasets
 
-
-def vary(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return a uint8 image softened as by scaling or a lens, with grain, or both.
-
-    Grain is white or blurred, as demosaicing, scaling and film leave it.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    kind = random.integers(3)
-    blur, grain_blur, strength = random.uniform(0, (SOFTNESS, SOFTNESS, GRAIN))
-    values = image.astype(np.float64)
-    if kind != 1:
-        values = gaussian_filter(values, blur, axes=(0, 1))
-    if kind != 0:
-        grain = gaussian_filter(random.standard_normal(image.shape), grain_blur, axes=(0, 1))
-        values += strength / grain.std() * grain
-    return values.round().clip(0, 255).astype(np.uint8)
-
-
-def flat(image: np.ndarray) -> np.ndarray:
-    """Return layers (1 + Q, H, W) or (1 + Q, H, W, C) as (1 + Q, C, H * W)."""
-    layers = image.reshape(*image.shape[:3], -1)
-    return layers.transpose(0, 3, 1, 2).reshape(layers.shape[0], layers.shape[3], -1)
-
-
-def read(path: Path) -> Pairs:
-    """Open a file of pairs without reading its pixels."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        return Pairs(file.get_tensor("pixels"), file.get_tensor("sizes"), json.loads(metadata["qualities"]), metadata)
+        sources = [source for folder in recipe.folders for source in datasets.sources(folder)]
+    contents = [[source.name, files.sha256(source)] for source in sources]
+    code = [files.sha256(Path(part.__file__)) for part in (crops, packs, varying, module)] + [
+        files.sha256(Path(__file__))
+    ]
+    identity = json.dumps([contents, code, module.version(), *astuple(recipe)[1:]])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]

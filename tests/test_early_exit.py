@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks import early_exit as query
 from compressors import jpeg
-from methods import early_exit, enhance, network, rbqe, training
+from methods import early_exit, enhance, network, rbqe, start_values
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
 COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
@@ -120,9 +120,9 @@ def eventful(load: Callable[..., nn.Module], x: Tensor) -> nn.Module:
     """Return a network whose exits differ more and more from the decoded image, so that their scores do, too."""
     torch.manual_seed(0)
     model = load(None, "cpu")
-    training.start(model, network.pad(x, getattr(model, "multiple", 1)))
+    start_values.start(model, network.pad(x, getattr(model, "multiple", 1)))
     for number, head in enumerate(heads(model)):
-        head.weight.mul_(2**number / 200 / training.HEAD_SCALE)  # 1, 3, 5, 10 and 20 gray levels
+        head.weight.mul_(2**number / 200 / start_values.HEAD_SCALE)  # 1, 3, 5, 10 and 20 gray levels
     return model
 
 

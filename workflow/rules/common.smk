@@ -61,6 +61,16 @@ def cost_weights(wildcards):
     return checked.weights(config, wildcards.method, next((names[0] for names in runs if names), ""))
 
 
+def native(method):
+    """Return the compressors that a method enhances with weights of its own for them, or without any."""
+    return [name for name in COMPRESSORS if {name, ""} & {*checked.trained_on(config, method, name)}]
+
+
+def native_weights(wildcards):
+    """Return the weights file of a method for a compressor, as a list of none or one."""
+    return checked.weights(config, wildcards.method, wildcards.compressor)
+
+
 def weights_option(files):
     """Return the command-line option for a weights file, given a list of none or one."""
     return f"--weights {shlex.quote(str(files))}" if files else ""

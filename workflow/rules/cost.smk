@@ -63,16 +63,6 @@ rule latency:
         " --threads {threads} -o {output} 2> {log}"
 
 
-def native(method):
-    """Return the compressors that a method enhances with weights of its own for them, or without any."""
-    return [name for name in COMPRESSORS if {name, ""} & {*checked.trained_on(config, method, name)}]
-
-
-def native_weights(wildcards):
-    """Return the weights file of a method for a compressor, as a list of none or one."""
-    return checked.weights(config, wildcards.method, wildcards.compressor)
-
-
 rule exit_latency:
     """Milliseconds of the decoded pictures of each quality, with early exit and without; no other job runs meanwhile."""
     input:
@@ -108,11 +98,7 @@ rule latency_table:
     """All latencies: those of this machine, and beside them those kept from others."""
     input:
         exits=expand("results/latency/{method}.csv", method=METHODS),
-        pictures=[
-            f"results/latency/{compressor}/{method}.csv"
-            for method in METHODS
-            for compressor in native(method)
-        ],
+        pictures=[f"results/latency/{compressor}/{method}.csv" for method in METHODS for compressor in native(method)],
         measured=sorted(Path("benchmarks/measured").glob("*.csv")),
     output:
         csv="results/latency.csv",

@@ -1,0 +1,69 @@
+"""Weights to ship: in half precision where that is harmless, with model card and validation curves beside them."""
+
+import json
+from pathlib import Path
+
+from torch import Tensor
+
+from benchmarks import plugins
+from methods import cards, curves, pairs, training, validation
+
+HARMLESS = 0.002  # dB that half precision may cost at any quality and exit
+
+
+def export(weights: Path, folders: list[Path], output: Path, cache: Path, device: str, workers: int) -> None:
+    """Write trained weights to `output`, its card beside it (.md), and their curves to curves/ if their CSV is there.
+
+    On the pictures of `folders`, compressed as for training, the gains are measured with the weights as they are and
+    rounded to float16. They are stored rounded if no quality and exit loses HARMLESS or more; the record tells.
+
+    Raises ValueError if `weights` were not written by training, or the name of `output` does not begin with a method's.
+    """
+    record = json.loads(cards.metadata(weights).get("training", "null"))
+    if record is None:
+        raise ValueError(f"{weights} carries no history of a training: only weights with one are exported")
+    module = plugins.find("methods", _method(output.stem))
+    validation_pairs = _pairs(record["training_images"], folders, workers, cache)
+    model = module.load(weights, device)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    rounded = {name: _half(tensor) for name, tensor in state.items()}
+    gains = validation.gains(model, validation_pairs, device)
+    model.load_state_dict(rounded)  # which makes them float32 again
+    costs = _costs(gains, validation.gains(model, validation_pairs, device))
+    harmless = max(costs) < HARMLESS  # false for what is no number
+    record["half"] = {
+        "stored": harmless,
+        "cost": round(max(costs), 5),
+        "images": validation_pairs.description["images"],
+    }
+    table = weights.with_name(weights.name + ".csv")
+    if table.exists():
+        record["curves"] = f"curves/{output.stem}.png"
+        curves.write(table, output.parent / record["curves"])
+    training.write(rounded if harmless else state, record, output)
+    output.with_suffix(".md").write_text(cards.card(output) + "\n")
+
+
+def _method(stem: str) -> str:
+    """Return the method that a weights file is named after: rbqe-powerqe-v3-rgb-jpeg is not for rbqe."""
+    named = [method for method in plugins.names("methods") if stem.startswith(f"{method}-")]
+    if not named:
+        raise ValueError(f"{stem}: name weights METHOD-COLOUR-COMPRESSOR, with a method of methods/")
+    return max(named, key=len)
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def _costs(before: validation.Gains, after: validation.Gains) -> list[float]:
+    rows = zip(before.values(), after.values(), strict=True)
+    return [one - two for row, other in rows for one, two in zip(row, other, strict=True)]
+
+
+def _pairs(made: dict[str, str], folders: list[Path], workers: int, cache: Path) -> pairs.Pairs:
+    """Return the pairs of other pictures, compressed as those that `made` describes."""
+    qualities, scale = json.loads(made["qualities"]), int(made.get("scale", 1))
+    return pairs.cached(
+        pairs.Recipe(folders, made["compressor"], qualities, made["colour"], scale=scale), workers, cache
+    )

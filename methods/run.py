@@ -1,0 +1,148 @@
+"""One training run: the network and all that changes from step to step, as one state to save and to go on from."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks import files
+from methods import losses, parallel
+from methods.averaging import Average
+
+LAST_RATE = 0.01  # of the learning rate, at the end of the cosine
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the weights, besides the pairs and the network."""
+
+    steps: int = 20_000
+    batch: int = 16
+    patch: int = 64
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    ema: float = 0.999
+    clip: float = 1.0
+    seed: int = 0
+    loss: str = "relative"  # one of losses.LOSSES
+    equal_exits: bool = False  # weigh all exits alike at every quality, instead of by EXIT_WEIGHTS
+    half: bool = True  # bfloat16 within the network, where the machine computes it faster
+
+
+@dataclass
+class Clock:
+    """Seconds of a run, over all its parts: in all, making steps, and of those waiting for crops."""
+
+    total: float = 0.0
+    stepping: float = 0.0
+    waiting: float = 0.0
+
+    def waiting_share(self) -> float:
+        """Return the share of the stepping time in which the network waited for crops."""
+        return self.waiting / max(self.stepping, 1e-9)
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    `history` has the rows of its CSV file, `losses` those of the steps since the last one, and `best` is the highest
+    mean gain so far, in dB.
+    """
+
+    step: int = 0
+    clock: Clock = field(default_factory=Clock)
+    history: list[list] = field(default_factory=list)
+    losses: list[float | Tensor] = field(default_factory=list)  # tensors stay on the device until they are needed
+    best: float = float("-inf")
+
+    def mean_loss(self) -> float:
+        """Return the mean of the losses, and forget them."""
+        taken, self.losses = [float(loss) for loss in self.losses], []
+        return sum(taken) / len(taken)
+
+
+class Run:
+    """A network in training on `device`, in bfloat16 if `half`, with its average, optimizer, rate and progress.
+
+    `identity` says what else decides its weights, such as the pictures.
+    """
+
+    def __init__(
+        self, model: nn.Module, settings: Settings, device: str, half: bool = False, identity: dict | None = None
+    ) -> None:
+        self.model, self.settings, self.device, self.half = model, settings, device, half
+        self.identity = {"settings": asdict(settings)} | (identity or {})
+        self.exits = parallel.share(model, device)
+        self.average = Average(model, settings.ema)
+        self.optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, settings))
+        self.progress = Progress()
+
+    def gradients(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Compute the loss on (original, decoded, quality index) and its gradients; return the loss."""
+        original, decoded, quality = batch
+        with torch.autocast(original.device.type, torch.bfloat16, enabled=self.half):
+            enhanced = self.exits(decoded.contiguous(memory_format=torch.channels_last))
+        settings = self.settings
+        error = losses.loss(enhanced, original, decoded, quality, settings.equal_exits, settings.loss)
+        self.optimizer.zero_grad()
+        error.backward()
+        return error.detach()
+
+    def update(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Make one step on (original, decoded, quality index); return and note the loss before it."""
+        error = self.gradients(batch)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update()
+        self.progress.step += 1
+        self.progress.losses.append(error)
+        return error
+
+    def save(self, path: Path) -> None:
+        """Write the state of the run, whole or not at all."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        self.progress.losses = [float(loss) for loss in self.progress.losses]
+        with files.replacing(path) as temporary:
+            torch.save(parts | {"identity": self.identity, "progress": asdict(self.progress)}, temporary)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a file that `save` wrote; raise ValueError if it is of a run with another identity."""
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        if state["identity"] != self.identity:
+            other = next(name for name, value in self.identity.items() if state["identity"].get(name) != value)
+            was = state["identity"].get(other)
+            raise ValueError(f"{path} is of a run with other {other}, {was}: use those, or remove it")
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        progress = state["progress"]
+        self.progress = Progress(**progress | {"clock": Clock(**progress["clock"])})
+
+    def _parts(self) -> dict:
+        return {
+            "model": self.model,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
+
+
+def rate(step: int, settings: Settings) -> float:
+    """Return the learning rate's factor: a linear warm-up, then a cosine to a hundredth."""
+    warm = min(1.0, (step + 1) / settings.warmup)
+    fall = torch.cos(torch.tensor(torch.pi * min(step / settings.steps, 1.0)))
+    return warm * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + float(fall)))
+
+
+def has_fast_half(device: str) -> bool:
+    """Return whether a device multiplies bfloat16 in hardware; without that it is slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

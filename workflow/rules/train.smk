@@ -1,0 +1,47 @@
+# Training is apart from all else: `snakemake weights` alone asks for it. The declared output is the model card; weights,
+# logs and checkpoints lie beside it undeclared, since Snakemake deletes outputs before a rerun and when a job fails.
+# Methods and recipes are no inputs: an edit of a comment must not cost a day. A job that does run goes on with its
+# checkpoint, and refuses one of other settings or pictures; to train anew, remove card and checkpoint.
+
+from methods import recipes
+
+TRAINING = config["training"]
+try:
+    RECIPE = recipes.read(TRAINING["protocol"])
+except ValueError as error:
+    raise WorkflowError(f"config: training: {error}")
+TRAINED = f"{TRAINING['folder']}/{RECIPE.name}"
+
+
+rule weights:
+    """The weights of a recipe for every method and compressor."""
+    input:
+        expand(f"{TRAINED}/{{stem}}.md", stem=RECIPE.jobs()),
+
+
+rule train:
+    """One method for one compressor; a job that was killed goes on where it was."""
+    output:
+        f"{TRAINED}/{{stem}}.md",
+    log:
+        f"logs/train/{RECIPE.name}/{{stem}}.log",
+    wildcard_constraints:
+        stem="|".join(RECIPE.jobs()),
+    conda:
+        "../../environment.yml"
+    threads: 1  # two such jobs side by side are faster than one after the other with two threads each
+    resources:
+        gpu=GPU,
+    params:
+        method=lambda wildcards: RECIPE.jobs()[wildcards.stem][0],
+        compressor=lambda wildcards: RECIPE.jobs()[wildcards.stem][1],
+        protocol=RECIPE.name,
+        data=TRAINING["data"],
+        validation=TRAINING["validation"],
+        licence=f"--licence {shlex.quote(TRAINING['licence'])}" if TRAINING["licence"] else "",
+        device=config["device"],
+    shell:
+        "python -m methods train {params.method} --protocol {params.protocol} --compressor {params.compressor}"
+        " --data {params.data:q} --validation {params.validation:q} {params.licence} --device {params.device}"
+        f" --threads {{threads}} --pairs {TRAINING['folder']}/pairs"
+        f" -o {TRAINED}/{{wildcards.stem}}.safetensors > {{output}} 2> {{log}}"
