@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks import early_exit, measurements
 
-TOLERANCE = 0.02  # dB
+TOLERANCE = 0.01  # dB
 THRESHOLDS = np.round(np.arange(0, 1.0001, 0.01), 2)
 
 
