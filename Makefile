@@ -28,8 +28,9 @@ report: $(INSTALLED)
 weights: $(INSTALLED)
 	$(RUN) snakemake --cores all weights $(if $(CONFIG),--config $(CONFIG))
 
+# Each file of tests on one worker, so that what its tests share is made once; the long ones first (tests/conftest.py).
 test: $(INSTALLED)
-	$(RUN) python -m pytest
+	$(RUN) python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(RUN) ruff check .

@@ -14,6 +14,13 @@ torch.set_num_threads(1)  # more only wait for each other on a busy machine
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
+LONG = ["test_workflow.py", "test_protocols.py"]  # whole runs of the workflow
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: parallel workers then end at the same time."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
 
 def photograph(name: str) -> np.ndarray:
     """Return a picture of scikit-image's wheel, uint8 (H, W) or (H, W, 3), as it is stored."""
