@@ -37,7 +37,7 @@ def check_quality(compressor: ModuleType, quality: int) -> None:
 def configure(compressor: ModuleType, choices: Mapping[str, Any]) -> Any:
     """Return the `Settings` of a compressor with `choices`, whose values may be text, as from a command line.
 
-    Raises ValueError for a setting or a value that the compressor does not have. (Chroma formats are written 420 in
+    Raises ValueError for a setting or a value that the compressor does not have. (Chroma subsampling is written 420 in
     settings: YAML reads 4:2:0 as a time of day.)
     """
     kinds = get_type_hints(compressor.Settings)

@@ -33,7 +33,7 @@ class Settings:
     """
 
     encoder: Literal["libx265", "jctvc", "x265"] = "libx265"  # (-e) the latter two by bpgenc
-    chroma: Literal["420", "422", "444"] = "420"  # (-f) of colour images; gray ones have none
+    subsampling: Literal["420", "422", "444"] = "420"  # (-f) of chroma, in colour images; gray ones have none
     colour: Literal["ycbcr", "rgb", "ycgco", "ycbcr_bt709", "ycbcr_bt2020"] = "ycbcr"  # (-c)
     depth: int = 8  # (-b) bits of the coded planes, 8 to 12; images are 8 bit all the same
     effort: int = DEFAULT_EFFORT  # (-m) 1 (fast) to 9 (slow)
@@ -41,8 +41,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.encoder == "libx265" and (self.depth, self.effort) != (8, DEFAULT_EFFORT):
             raise ValueError("bpg: depth and effort are bpgenc's: they need encoder=jctvc or encoder=x265")
-        if self.colour == "rgb" and self.chroma != "444":
-            raise ValueError(f"bpg: colour=rgb has no chroma to halve: it needs chroma=444, not {self.chroma}")
+        if self.colour == "rgb" and self.subsampling != "444":
+            raise ValueError(f"bpg: colour=rgb has no chroma to halve: subsampling is {self.subsampling}, not 444")
         if self.depth not in range(8, 13) or self.effort not in range(1, 10):
             raise ValueError(f"bpg takes depth 8..12 and effort 1..9, not {self.depth} and {self.effort}")
 
@@ -65,8 +65,8 @@ def version(settings: Settings = DEFAULT) -> str:
 
 def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     """Return the settings used for images of this kind."""
-    chroma = ":".join(settings.chroma)
-    coded = "gray (4:0:0)" if image.ndim == 2 else f"{NAMES[settings.colour]} full range, {chroma}"
+    subsampling = ":".join(settings.subsampling)
+    coded = "gray (4:0:0)" if image.ndim == 2 else f"{NAMES[settings.colour]} full range, {subsampling}"
     if settings.encoder != "libx265":
         return f"{coded}, bpgenc {' '.join(_options(settings, 'QP'))}"
     return f"{coded}, {x265.SETTINGS}{x265.smallest_block(_block(*image.shape[:2]))}"
@@ -83,7 +83,7 @@ def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> byt
         raise ValueError(f"bpgenc's x265 crashes on images under 57 pixels a side, and this one is {width}x{height}")
     if settings.encoder != "libx265":
         return bpgenc.compress(image, _options(settings, quality))
-    kind = ("gray", "ycbcr") if image.ndim == 2 else (settings.chroma, settings.colour)
+    kind = ("gray", "ycbcr") if image.ndim == 2 else (settings.subsampling, settings.colour)
     header = bpg_container.Header(width, height, *kind)
     block = _block(height, width)
     coded = replace(header, width=-(-width // block) * block, height=-(-height // block) * block)
@@ -143,5 +143,5 @@ def _decoded(stream: bytes, header: bpg_container.Header) -> list[np.ndarray]:
 
 def _options(settings: Settings, quality: int | str) -> list[str]:
     """Return the options of bpgenc."""
-    options = {"-e": settings.encoder, "-m": settings.effort, "-f": settings.chroma, "-c": settings.colour}
+    options = {"-e": settings.encoder, "-m": settings.effort, "-f": settings.subsampling, "-c": settings.colour}
     return [str(word) for option in {**options, "-b": settings.depth, "-q": quality}.items() for word in option]

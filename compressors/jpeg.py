@@ -26,7 +26,7 @@ SOURCE = "It comes with libjpeg-turbo (Debian's libjpeg-turbo-progs), mozjpeg or
 
 @dataclass(frozen=True)
 class Settings:
-    """The chroma format of RGB images, and who codes: Pillow's libjpeg-turbo, or the cjpeg and djpeg of PATH.
+    """The chroma subsampling of RGB images, and who codes: Pillow's libjpeg-turbo, or the cjpeg and djpeg of PATH.
 
     The environment variables CJPEG and DJPEG name other programs. mozjpeg's has quantisation tables of its own.
     """

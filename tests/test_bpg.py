@@ -135,11 +135,11 @@ def test_coding_tools_are_written_as_the_specification_has_them():
 
 
 def test_our_files_begin_as_the_specification_has_it():
-    file = bpg.encode(picture(40, 300, 3), 40, bpg.Settings(chroma="444", colour="ycgco"))
+    file = bpg.encode(picture(40, 300, 3), 40, bpg.Settings(subsampling="444", colour="ycgco"))
     assert file.startswith(bytes.fromhex("425047fb" + "60" + "20" + "822c" + "28" + "00"))  # the length: to the end
     header_length = file[10]
     assert file[11 + header_length :].startswith(b"\x44\x01")  # a PPS without start code (H.265, 7.3.1.2)
-    assert bpg.encode(picture(40, 300, 3), 40, bpg.Settings(chroma="444", colour="ycgco")) == file
+    assert bpg.encode(picture(40, 300, 3), 40, bpg.Settings(subsampling="444", colour="ycgco")) == file
 
 
 @pytest.mark.parametrize("golden", GOLDEN["planes"], ids=lambda golden: " ".join(map(str, list(golden.values())[:-1])))
@@ -204,7 +204,7 @@ def test_chroma_comes_back_to_its_place(chroma, even, odd):
 def test_any_size_comes_back_in_place(size, chroma):
     slope = np.add.outer(np.arange(size[0]) * 3, np.arange(size[1]) * 2).astype(np.uint8)
     image = slope if chroma == "gray" else np.stack([slope, slope, slope], axis=-1)
-    choice = bpg.DEFAULT if chroma == "gray" else bpg.Settings(chroma=chroma)
+    choice = bpg.DEFAULT if chroma == "gray" else bpg.Settings(subsampling=chroma)
     decoded = bpg.decode(bpg.encode(image, 4, choice), choice)
     assert decoded.shape == image.shape
     assert np.abs(decoded.astype(int) - image).max() <= 3
@@ -223,7 +223,7 @@ def test_our_files_open_in_bpgdec_with_the_same_pixels(height, width, kind, qp, 
     noise = np.random.default_rng(seed).normal(0, 20, (height, width, 3))
     image = (picture(height, width, 3) + noise).clip(0, 255).astype(np.uint8)
     image = image[..., 0] if kind == "gray" else image
-    chosen = {"chroma": kind} if kind.isdecimal() else {"chroma": "444", "colour": kind}
+    chosen = {"subsampling": kind} if kind.isdecimal() else {"subsampling": "444", "colour": kind}
     choice = bpg.DEFAULT if kind == "gray" else bpg.Settings(**chosen)
     file = bpg.encode(image, qp, choice)
     assert np.array_equal(as_rgb(bpg.decode(file)), bpgenc.decompress(file))
@@ -305,7 +305,7 @@ def test_bits_and_psnr_fall_as_qp_rises():
         ({"colour": "rgb"}, "colour=rgb has no chroma to halve"),
         ({"encoder": "jctvc", "effort": 0}, r"effort 1\.\.9, not 8 and 0"),
         ({"encoder": "x265", "depth": "14"}, r"depth 8\.\.12"),
-        ({"chroma": "411"}, "choose one of 420, 422, 444"),
+        ({"subsampling": "411"}, "choose one of 420, 422, 444"),
     ],
     ids=str,
 )

@@ -15,7 +15,7 @@ from compressors import jpeg, tools
 
 @dataclass(frozen=True)
 class Settings:
-    chroma: Literal["420", "444"] = "420"
+    subsampling: Literal["420", "444"] = "420"
     effort: int = 9
     lossless: bool = False
     tune: str = "psnr"
@@ -29,8 +29,8 @@ codec.Settings = Settings
     ("given", "expected"),
     [
         ({}, Settings()),
-        ({"chroma": "444", "effort": "3", "lossless": "True", "tune": "ssim"}, Settings("444", 3, True, "ssim")),
-        ({"chroma": 444, "effort": -1, "lossless": False}, Settings("444", -1, False)),  # as YAML reads them
+        ({"subsampling": "444", "effort": "3", "lossless": "True", "tune": "ssim"}, Settings("444", 3, True, "ssim")),
+        ({"subsampling": 444, "effort": -1, "lossless": False}, Settings("444", -1, False)),  # as YAML reads them
     ],
 )
 def test_settings_are_taken_from_text_and_from_yaml(given, expected):
@@ -42,9 +42,9 @@ def test_settings_are_taken_from_text_and_from_yaml(given, expected):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"croma": 444}, "toy has no setting 'croma': did you mean 'chroma'?"),
-        ({"depth": 8}, "toy has no setting 'depth': it has chroma, effort, lossless, tune"),
-        ({"chroma": "4:2:2"}, "toy: chroma is '4:2:2': choose one of 420, 444"),
+        ({"subsamplng": 444}, "toy has no setting 'subsamplng': did you mean 'subsampling'?"),
+        ({"depth": 8}, "toy has no setting 'depth': it has subsampling, effort, lossless, tune"),
+        ({"subsampling": "4:2:2"}, "toy: subsampling is '4:2:2': choose one of 420, 444"),
         ({"effort": "high"}, "toy: effort is 'high': it takes a whole number"),
         ({"lossless": 1}, "toy: lossless is 1: it takes true or false"),
     ],
@@ -59,8 +59,8 @@ def test_a_codec_without_settings_says_so():
     bare = ModuleType("compressors.bare")
     bare.Settings = compressors.NoSettings
     assert compressors.configure(bare, {}) == compressors.NoSettings()
-    with pytest.raises(ValueError, match="bare has no setting 'chroma': it has none"):
-        compressors.configure(bare, {"chroma": 420})
+    with pytest.raises(ValueError, match="bare has no setting 'subsampling': it has none"):
+        compressors.configure(bare, {"subsampling": 420})
     assert compressors.configure(jpeg, {}) == jpeg.DEFAULT
 
 
