@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from benchmarks import colour, files, images, membership, splits
+from benchmarks import colour, files, images, manifests, membership, splits
 from benchmarks.collections import COLLECTIONS
 
 # The photographs in the scikit-image wheel (public domain or CC0; motorcycle: Middlebury 2014 stereo, two views of one
@@ -157,18 +157,8 @@ def load(folder: Path, manifest: Path) -> Iterator[tuple[str, np.ndarray]]:
 
     Raises FileNotFoundError without a manifest, and ValueError if an image is missing or not the one listed.
     """
-    with Path(manifest).open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        path = Path(folder) / f"{row['image']}.png"
-        try:
-            image = images.read(path)
-            listed = membership.sha256(image) == row["sha256"]
-        except (FileNotFoundError, ValueError):
-            listed = False
-        if not listed:
-            raise ValueError(f"{path} is not the image listed in {manifest}: delete the manifest and run again")
-        yield row["image"], image
+    for row in manifests.rows(manifest):
+        yield row["image"], manifests.read(folder, manifest, row)
 
 
 def _write_one(source: Path, protocol: Protocol, folder: Path, name: str) -> tuple:
@@ -180,7 +170,7 @@ def _write_one(source: Path, protocol: Protocol, folder: Path, name: str) -> tup
     except ValueError as error:
         raise ValueError(f"{source} as the protocol prepares it {error}") from error
     images.write(folder / f"{source.stem}.png", image)
-    return source.stem, source.name, files.sha256(source), membership.sha256(image), *image.shape[:2]
+    return source.stem, source.name, files.sha256(source), images.sha256(image), *image.shape[:2]
 
 
 def _check_replaceable(folder: Path, manifest: Path, sources: list[Path]) -> None:

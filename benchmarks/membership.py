@@ -6,7 +6,6 @@ they have. For those of RAISE and DIV2K nobody publishes such checksums, so they
 """
 
 import csv
-import hashlib
 import re
 from fnmatch import fnmatch
 from functools import cache
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import images
 from benchmarks.collections import COLLECTIONS
 
 CHECKSUMS = Path(__file__).with_name("checksums.csv")
@@ -47,7 +47,7 @@ def identify(name: str, path: Path, image: np.ndarray) -> str:
             sizes = " or ".join(collection.sizes)
             raise ValueError(f"{what} is not of {collection.title}, which is RGB and {sizes}: {_REMEDY}")
         return path.stem
-    key = (width, height, channels, sha256(image))
+    key = (width, height, channels, images.sha256(image))
     if key not in _checksums(name):
         raise ValueError(f"{what} has the pixels of no picture of {collection.title}: {_REMEDY}")
     return _checksums(name)[key]
@@ -64,11 +64,6 @@ def describe(name: str, count: int) -> str:
 def pictures(name: str) -> list[str]:
     """Return the names of the pictures of a data set that is known by its pixels; none for others."""
     return list(_checksums(name).values())
-
-
-def sha256(image: np.ndarray) -> str:
-    """Return the hexadecimal SHA-256 of an image's samples, row by row."""
-    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 @cache

@@ -34,7 +34,7 @@ def classic5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pictures").mkdir()
     for seed, (name, suffix) in enumerate(zip(NAMES, ("png", "bmp", "tif", "webp", "PNG"), strict=True)):
         picture = noise(seed, 16, 24)
-        lines.append(f"classic5,{name},24,16,1,{membership.sha256(picture)}")
+        lines.append(f"classic5,{name},24,16,1,{images.sha256(picture)}")
         # WebP has no gray, so this one is a PNG file under a wrong name
         Image.fromarray(picture).save(tmp_path / f"pictures/{seed}.{suffix}", "PNG" if suffix == "webp" else None)
     (tmp_path / "checksums.csv").write_text("\n".join(lines))
