@@ -104,6 +104,9 @@ def main(arguments: list[str] | None = None) -> None:
     _add_device(steps.add_parser("iqam-speed", help="the IQAM against a per-block loop, as ratios"))
     rbqe_speed = steps.add_parser("rbqe-speed", help="RBQE against itself run plainly and as released, as ratios (CPU)")
     rbqe_speed.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+    folder_speed = steps.add_parser("folder-speed", help="compression of a folder by two processes against one")
+    folder_speed.add_argument("compressors", nargs="+")
+    folder_speed.add_argument("--pictures", type=int, default=24, help="how many, of the demo's (default: 24)")
     exit_cost = steps.add_parser("exit-cost", help="stopping at an exit against computing it alone, as ratios")
     exit_cost.add_argument("--method", default="rbqe")
     _add_device(exit_cost)
@@ -276,6 +279,12 @@ def _rbqe_speed(options: argparse.Namespace) -> None:
 
     network.choose_device("cpu", options.threads)
     print(rbqe_speed.text())
+
+
+def _folder_speed(options: argparse.Namespace) -> None:
+    from benchmarks import folder_speed
+
+    print(folder_speed.text(options.compressors, options.pictures))
 
 
 def _exit_cost(options: argparse.Namespace) -> None:

@@ -5,11 +5,10 @@
 <manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings
 
 Each image is one task of a pool of processes: most codecs run inside Python, where a thread that hangs could not be
-stopped and a crash would end everything.
+stopped and a crash would end everything. The processes are forked from one that has imported what they need.
 """
 
 import csv
-import hashlib
 import importlib
 import io
 import multiprocessing
@@ -17,19 +16,28 @@ import os
 import shutil
 import signal
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pebble
 from tqdm import tqdm
 
-from benchmarks import files, images
+from benchmarks import files
 from compressors import tools
 
 COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings"]
 TIME_LIMIT = 3 * tools.TIME_LIMIT  # seconds for one image; programs, with a limit of their own, are to speak first
+
+
+def prepare(compressor: str) -> None:
+    """Start the process that those of `compress` are forked from, unless it runs, and let it import their modules.
+
+    It takes its time, so call this before this process imports the same: both then do it at once.
+    """
+    forkserver.set_forkserver_preload(["benchmarks.manifests", "compressors.folder", compressor])
+    forkserver.ensure_running()
 
 
 def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:
@@ -43,9 +51,11 @@ def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path
     original is not the one listed or what it decodes to is of another shape, and RuntimeError if the codec fails (with
     its words), crashes its process or takes over TIME_LIMIT.
     """
+    from benchmarks import manifests
+
+    prepare(compressor.__name__)
     kind, version = compressor.__name__.split(".")[-1], compressor.version(settings)
-    with manifest.open(newline="", encoding="utf-8") as file:
-        listed = list(csv.DictReader(file))
+    listed = manifests.rows(manifest)
     output = table.with_suffix("")
     for leftover in output.parent.glob(f".{output.name}.[0-9]*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -53,12 +63,16 @@ def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
     task = partial(_compress, compressor.__name__, quality, settings, manifest, temporary)
-    pool = pebble.ProcessPool(
-        min(workers, len(listed)), context=multiprocessing.get_context("spawn"), initializer=_stop_when_told
-    )
+    context, workers = multiprocessing.get_context("forkserver"), min(workers, len(listed))
+    started = context.Semaphore(0)
+    pool = pebble.ProcessPool(workers, context=context, initializer=_start, initargs=[started])
     rows = []
     try:
-        jobs = [pool.schedule(task, [row["image"], row["sha256"]], timeout=TIME_LIMIT) for row in listed]
+        # A process that starts while the pool ends would miss its locks, and say so.
+        for _ in range(workers):
+            while pool.active and not started.acquire(timeout=1):
+                pass
+        jobs = [pool.schedule(task, [row], timeout=TIME_LIMIT) for row in listed]
         for row, job in tqdm(list(zip(listed, jobs, strict=True)), f"{kind} {quality}", unit="image", disable=None):
             bits, bpp, digest, described = _result(job, f"{row['image']}: {kind}")
             rows.append([row["image"], bits, bpp, digest, kind, version, described])
@@ -85,45 +99,32 @@ def _result(job: pebble.ProcessFuture, name: str) -> tuple[int, str, str, str]:
         raise RuntimeError(f"{name} crashed its process with {reason}") from None
 
 
-def _stop_when_told() -> None:
+def _start(started: Any) -> None:
     """Let the pool's SIGTERM unwind a process, so that `tools.run` stops its program; Pebble's own exits at once."""
 
     def stop(*_: object) -> None:
         raise SystemExit
 
     signal.signal(signal.SIGTERM, stop)
+    started.release()
 
 
 def _compress(
-    module: str, quality: int, settings: Any, manifest: Path, folder: Path, name: str, sha256: str
+    module: str, quality: int, settings: Any, manifest: Path, folder: Path, row: dict[str, str]
 ) -> tuple[int, str, str, str]:
     """Write the bitstream and decoded image of one original; return bits, bpp, the pixels' SHA-256 and the settings."""
-    compressor = importlib.import_module(module)
-    original = _original(manifest, name, sha256)
+    from benchmarks import images, manifests
+
+    compressor, name = importlib.import_module(module), row["image"]
+    original = manifests.read(manifest.with_suffix(""), manifest, row)
     try:
         bitstream = compressor.encode(original, quality, settings)
         decoded = compressor.decode(bitstream, settings)
     except (ValueError, OSError, RuntimeError) as error:
         raise RuntimeError(f"{name}: {error}") from error
-    if decoded.shape != original.shape or decoded.dtype != np.uint8:
+    if decoded.shape != original.shape or decoded.dtype != original.dtype:
         raise ValueError(f"{name}: {module} turned {original.shape} into {decoded.shape}")
     (folder / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
     images.write(folder / f"{name}.png", decoded)
     bits, pixels = 8 * len(bitstream), original.shape[0] * original.shape[1]
-    return bits, f"{bits / pixels:.6f}", _sha256(decoded), compressor.describe(original, settings)
-
-
-def _original(manifest: Path, name: str, sha256: str) -> np.ndarray:
-    path = manifest.with_suffix("") / f"{name}.png"
-    try:
-        image = images.read(path)
-        listed = _sha256(image) == sha256
-    except (FileNotFoundError, ValueError):
-        listed = False
-    if not listed:
-        raise ValueError(f"{path} is not the image listed in {manifest}: delete the manifest and run again")
-    return image
-
-
-def _sha256(image: np.ndarray) -> str:
-    return hashlib.sha256(image.tobytes()).hexdigest()
+    return bits, f"{bits / pixels:.6f}", images.sha256(decoded), compressor.describe(original, settings)
