@@ -2,7 +2,8 @@
 
 Intra only, 8 bit, constant QP, with the settings and the lambda of `compressors.x265`, which come within 0.03 dB of
 HM 16.5 at the same QP. It is x265 all the same, and the tables say so. Gray images are coded as 4:0:0. RGB images are
-coded as 4:2:0 in limited-range BT.601 YCbCr, chroma as 2x2 means, and decoded by repeating each chroma sample.
+coded as 4:2:0 in limited-range BT.601 YCbCr, chroma as 2x2 means, and decoded by repeating each chroma sample; odd
+sizes as `compressors.odd_size` has them.
 The decoder is libavcodec's, which agrees bit for bit with HM's.
 """
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from benchmarks import colour
 from compressors import NoSettings as Settings
-from compressors import hevc_metadata, x265
+from compressors import hevc_metadata, odd_size, x265
 
 QUALITY = "qp"
 QUALITIES = range(0, 52)
@@ -28,7 +29,8 @@ def version(settings: Settings = DEFAULT) -> str:
 
 def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     """Return the encoder settings used for images of this kind."""
-    return ("gray (4:0:0)" if image.ndim == 2 else "BT.601 limited range, 4:2:0") + f", {x265.SETTINGS}"
+    kind = "gray (4:0:0)" if image.ndim == 2 else f"BT.601 limited range, 4:2:0{odd_size.describe(image)}"
+    return f"{kind}, {x265.SETTINGS}"
 
 
 def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> bytes:
@@ -36,22 +38,10 @@ def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> byt
 
     Sizes that are not multiples of 8, or under 32, are padded with the picture's edge and cropped again by decoders,
     through the conformance window (H.265 clause 7.4.3.2.1).
-    Raises ValueError for RGB images of odd width or height, which 4:2:0 cannot express.
     """
-    height, width = image.shape[:2]
-    if image.ndim == 3 and (height % 2 or width % 2):
-        raise ValueError(f"hevc codes RGB as 4:2:0, which needs an even width and height, not {width}x{height}")
-    bottom, right = (max(side + -side % 8, x265.MIN_SIDE) - side for side in (height, width))
-    padded = np.pad(image, ((0, bottom), (0, right)) + ((0, 0),) * (image.ndim - 2), mode="edge")
-    if image.ndim == 2:
-        planes, pixel_format = [padded], "gray"
-    else:
-        planes, pixel_format = colour.to_yuv420(padded), "yuv420p"
-    raw = b"".join(plane.tobytes() for plane in planes)
-    bitstream = x265.encode_apart(raw, width + right, height + bottom, pixel_format, quality)
-    if not (right or bottom):
-        return bitstream
-    return hevc_metadata.edit(bitstream, f"crop_right={right}:crop_bottom={bottom}")
+    if image.ndim == 3:
+        return odd_size.note(_encode(odd_size.pad(image), quality), image)
+    return _encode(image, quality)
 
 
 def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
@@ -75,4 +65,20 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
         np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in frames[0].planes
     ]
-    return planes[0].copy() if len(planes) == 1 else colour.from_yuv420(*planes)
+    return odd_size.crop(planes[0].copy() if len(planes) == 1 else colour.from_yuv420(*planes), bitstream)
+
+
+def _encode(image: np.ndarray, quality: int) -> bytes:
+    """Encode an image, of even width and height if it is RGB."""
+    height, width = image.shape[:2]
+    bottom, right = (max(side + -side % 8, x265.MIN_SIDE) - side for side in (height, width))
+    padded = np.pad(image, ((0, bottom), (0, right)) + ((0, 0),) * (image.ndim - 2), mode="edge")
+    if image.ndim == 2:
+        planes, pixel_format = [padded], "gray"
+    else:
+        planes, pixel_format = colour.to_yuv420(padded), "yuv420p"
+    raw = b"".join(plane.tobytes() for plane in planes)
+    bitstream = x265.encode_apart(raw, width + right, height + bottom, pixel_format, quality)
+    if not (right or bottom):
+        return bitstream
+    return hevc_metadata.edit(bitstream, f"crop_right={right}:crop_bottom={bottom}")

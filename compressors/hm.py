@@ -3,7 +3,7 @@
 Main Still Picture profile, 8 bit, constant QP, one picture per run; everything else is in `hm_main_still_picture.cfg`,
 which fits HM 16.0 to 18.0. Versions differ: 16.5 and 16.8 are 0.02 dB apart at the same QP, so tables name theirs. RGB
 images are coded as 4:2:0 in limited-range BT.601 YCbCr, chroma as 2x2 means, and decoded by repeating each chroma
-sample. Each encode is checked: see `compressors.hm_programs`.
+sample; odd sizes as `compressors.odd_size` has them. Each encode is checked: see `compressors.hm_programs`.
 """
 
 import io
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks import colour
-from compressors import hevc_metadata, hm_programs
+from compressors import hevc_metadata, hm_programs, odd_size
 
 QUALITY = "qp"
 QUALITIES = range(0, 52)
@@ -28,9 +28,9 @@ class Settings:
     """What can be chosen.
 
     `gray` is how gray images are coded. Main Still Picture, the paper's profile, has 4:2:0 only, here with neutral
-    chroma, for even widths and heights; 400 takes any and is in the Monochrome profile of the range extensions. Chroma,
-    even of no content, moves HM's choices in luma: by +0.02 dB and 0.5 % more bits at QP 22, by +0.09 dB and 2 % at
-    QP 42 (scikit-image's astronaut).
+    chroma; 400 is in the Monochrome profile of the range extensions. Odd widths and heights are coded as 400, whatever
+    is chosen. Chroma, even of no content, moves HM's choices in luma: by +0.02 dB and 0.5 % more bits at QP 22, by
+    +0.09 dB and 2 % at QP 42 (scikit-image's astronaut).
     `encoder` and `decoder` are names on PATH (with "Static" at their end, as HM's makefile adds it, will do) or paths;
     the environment's HM_ENCODER and HM_DECODER go before them.
     """
@@ -51,8 +51,8 @@ def version(settings: Settings = DEFAULT) -> str:
 def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     """Return the encoder settings used for images of this kind."""
     if image.ndim == 3:
-        kind = "BT.601 limited range, 4:2:0, main still picture"
-    elif settings.gray == "420":
+        kind = f"BT.601 limited range, 4:2:0{odd_size.describe(image)}, main still picture"
+    elif not _alone(image, settings):
         kind = "gray as 4:2:0 with neutral chroma, main still picture"
     else:
         kind = "gray (4:0:0), monochrome profile"
@@ -64,13 +64,15 @@ def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> byt
 
     Sizes that are not multiples of 8 are padded by HM with the picture's edge and cropped again by any decoder, through
     the conformance window (H.265 clause 7.4.3.2.1).
-    Raises ValueError for odd widths or heights, which 4:2:0 cannot express; RuntimeError if HM fails or a check does.
+    Raises RuntimeError if HM fails or a check does.
     """
     planes = _planes(image, settings)
     bitstream, decoded = hm_programs.compress(_programs(settings), planes, quality)
-    if image.ndim == 3 and _neutral(decoded):  # `decode` takes this for gray, unless the stream speaks of colour
-        return hevc_metadata.edit(bitstream, f"matrix_coefficients={BT601}")  # up to 6 bytes
-    return bitstream
+    if image.ndim == 2:
+        return bitstream
+    if _neutral(decoded):  # `decode` takes this for gray, unless the stream speaks of colour
+        bitstream = hevc_metadata.edit(bitstream, f"matrix_coefficients={BT601}")  # up to 6 bytes
+    return odd_size.note(bitstream, image)
 
 
 def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
@@ -88,24 +90,25 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
     if len(decoded) != size:
         raise ValueError(f"expected one HEVC picture of {size} samples, found {len(decoded)} samples")
     planes = hm_programs.split(decoded, shapes)
-    return planes[0] if _neutral(planes) and not coloured else colour.from_yuv420(*planes)
+    return odd_size.crop(planes[0] if _neutral(planes) and not coloured else colour.from_yuv420(*planes), bitstream)
 
 
 def _programs(settings: Settings) -> tuple[Path, Path]:
     return hm_programs.find(settings.encoder, settings.decoder)
 
 
+def _alone(image: np.ndarray, settings: Settings) -> bool:
+    """Return whether a gray image is coded as luma alone: if asked to, or because 4:2:0 has even sides only."""
+    return settings.gray == "400" or any(side % 2 for side in image.shape)
+
+
 def _planes(image: np.ndarray, settings: Settings) -> list[np.ndarray]:
     """Return what HM is to code of an image: luma alone, or luma and two planes of halved chroma."""
-    height, width = image.shape[:2]
-    if image.ndim == 2 and settings.gray == "400":
-        return [image]
-    if height % 2 or width % 2:
-        way_out = "" if image.ndim == 3 else "; gray=400 needs none"
-        raise ValueError(f"hm codes 4:2:0, which needs an even width and height, not {width}x{height}{way_out}")
     if image.ndim == 3:
-        return colour.to_yuv420(image)
-    return [image, *[np.full((height // 2, width // 2), NEUTRAL, np.uint8)] * 2]
+        return colour.to_yuv420(odd_size.pad(image))
+    if _alone(image, settings):
+        return [image]
+    return [image, *[np.full((image.shape[0] // 2, image.shape[1] // 2), NEUTRAL, np.uint8)] * 2]
 
 
 def _neutral(planes: list[np.ndarray]) -> bool:

@@ -155,13 +155,6 @@ def test_gray_is_main_still_picture_unless_asked_otherwise():
         assert (parameters[0] >> 1, parameters[3] & 31) == (33, profile)
 
 
-@pytest.mark.parametrize(("size", "dimensions"), [((8, 7), 2), ((7, 8), 2), ((1, 1), 3), ((8, 7), 3)])
-def test_odd_sizes_of_420_are_refused(size, dimensions):
-    way_out = "; gray=400 needs none" if dimensions == 2 else "$"
-    with pytest.raises(ValueError, match=rf"even width and height, not {size[1]}x{size[0]}{way_out}"):
-        hm.encode(slope(*size, dimensions), 30)
-
-
 @pytest.mark.parametrize("garbage", [b"", b"no picture at all", bytes(1000)], ids=["empty", "text", "0"])
 def test_what_is_no_bitstream_is_refused(garbage):
     with pytest.raises(ValueError, match=r"^(not|expected)"):
