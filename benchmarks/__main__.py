@@ -34,12 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
     obtain.add_argument("--download", metavar="PART", help="get this part into the folder first, from its source")
     obtain.add_argument("--zip", type=Path, metavar="FILE", help="unpack this official archive into the folder first")
 
-    evaluate = steps.add_parser("evaluate", help="measure one method on one compressor and quality")
+    evaluate = steps.add_parser("evaluate", help="measure one method on one compressor")
     evaluate.add_argument("method")
     evaluate.add_argument("--weights", type=Path)
     evaluate.add_argument("--originals", type=Path, required=True, help="X.csv, beside X/")
-    evaluate.add_argument("--decoded", type=Path, required=True, help="X.csv, beside X/")
-    evaluate.add_argument("--keys", nargs=3, required=True, metavar=("DATASET", "COMPRESSOR", "QUALITY"))
+    evaluate.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
+    evaluate.add_argument("--keys", nargs=2, required=True, metavar=("DATASET", "COMPRESSOR"))
     evaluate.add_argument("--trained-on", default="", metavar="COMPRESSOR", help="the one that the weights are for")
     evaluate.add_argument("--metrics", nargs="+", required=True)
     evaluate.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
@@ -179,7 +179,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from methods import network
 
     device = network.choose_device(options.device, options.threads)
-    rows, record = evaluate(
+    rows, records, pace = evaluate(
         options.method,
         options.weights,
         options.originals,
@@ -189,10 +189,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.iqam,
         device,
     )
-    dataset, compressor, quality = options.keys
-    keys = {"dataset": dataset, "compressor": compressor, "quality": int(quality), "method": options.method}
-    keys["trained_on"] = options.trained_on
-    measurements.write(rows.assign(**keys), [keys | record], options.output)
+    dataset, compressor = options.keys
+    keys = {"dataset": dataset, "compressor": compressor, "method": options.method, "trained_on": options.trained_on}
+    measurements.write(rows.assign(**keys), [keys | record for record in records], options.output)
+    print(pace, file=sys.stderr)
 
 
 def _merge(options: argparse.Namespace) -> None:

@@ -1,65 +1,77 @@
-"""Enhance the decoded images of one compressor and quality by one method, and measure every exit.
+"""Enhance the decoded images of one compressor by one method, and measure every exit.
 
-Networks run in batches of images of one size; a batch is one image on a CPU, where larger ones only spill caches.
+Networks run in batches of images of one size; a batch is one image on a CPU, where larger ones only spill caches. The
+next batch is read meanwhile, and metrics and scores are computed on the network's device.
 """
 
 from collections.abc import Iterator
-from itertools import groupby
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from benchmarks import datasets, files, plugins, provenance
+from benchmarks import datasets, files, pace, plugins, provenance
 from methods import early_exit, inference, network
 
-GPU_BATCH = 8
+CPU_BATCH, GPU_BATCH = 1, 8
 SCORE = "iqam"  # a metric of every exit, without reference
+
+Batch = tuple[list[str], list[np.ndarray], list[np.ndarray]]  # names, originals, decoded images
 
 
 def evaluate(
     method: str,
     weights: Path | None,
     originals: Path,
-    decoded: Path,
+    decoded: list[Path],
     metrics: list[str],
     block_size: int,
     variant: str,
     device: str,
-) -> tuple[pd.DataFrame, dict]:
-    """Return the rows (image, exit, metric, value) of one method, and where they come from.
+) -> tuple[pd.DataFrame, list[dict], str]:
+    """Return the rows (quality, image, exit, metric, value) of one method, where they come from, and the pace.
 
-    `originals` and `decoded` are manifests, each beside its folder of images; `block_size` and `variant` are those of
-    the IQAM. The method `decoded` also gets the bits per pixel of the bitstreams.
+    `originals` and `decoded` are manifests, each beside its folder of images; those of `decoded` are named by their
+    quality, and each gets a record of provenance. `block_size` and `variant` are those of the IQAM. The method
+    `decoded` also gets the bits per pixel of the bitstreams.
 
     Raises ValueError if the method has random start values and was given no weights.
     """
+    timer = pace.Pace(device)
     model = plugins.find("methods", method).load(weights, device)
     if weights is None:
         _check_fixed(method, model)
     model = inference.prepare(model)
-    bits = pd.read_csv(decoded, dtype={"image": str})  # a picture may be named by a number
-    scoring = (block_size, variant)
-    batches = _batches(originals, decoded, GPU_BATCH if device.startswith("cuda") else 1)
-    rows = [
-        (name, exit, metric, value)
-        for names, references, images in batches
-        for exit, metric, name, value in _measure(model, names, references, images, metrics, scoring, device)
-    ]
-    if method == "decoded":
-        rows += [(name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
-    record = {
+    modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
+    scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
+    rows, records = [], []
+    for manifest in decoded:
+        quality = int(manifest.stem)
+        bits = pd.read_csv(manifest, dtype={"image": str})  # a picture may be named by a number
+        batches = _ahead(_batches(originals, manifest, size))
+        for names, references, images in timer.each("waiting for images", batches):
+            for exit, metric, values in _measure(model, references, images, modules, scoring, device, timer):
+                rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
+        if method == "decoded":
+            rows += [(quality, name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
+        codec = {"version": bits["version"].iat[0], "settings": bits["settings"].iat[0]}
+        listed = {"count": len(bits), "manifest_sha256": files.sha256(originals)}
+        records.append({"quality": quality, "codec": codec, "images": listed})
+    common = {
         "method": method,
         "weights": {"file": weights.name, "sha256": files.sha256(weights)} if weights else None,
-        "codec": {"version": bits["version"].iat[0], "settings": bits["settings"].iat[0]},
-        "images": {"count": len(bits), "manifest_sha256": files.sha256(originals)},
         "device": provenance.device_name(device),
         "commit": provenance.commit(),
         "versions": provenance.versions(),
     }
-    return pd.DataFrame(rows, columns=["image", "exit", "metric", "value"]), record
+    frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
+    count = sum(record["images"]["count"] for record in records)
+    return frame, [record | common for record in records], timer.text(count)
 
 
 def _check_fixed(method: str, model: nn.Module) -> None:
@@ -72,35 +84,44 @@ def _check_fixed(method: str, model: nn.Module) -> None:
             )
 
 
-def _batches(
-    originals: Path, decoded: Path, size: int
-) -> Iterator[tuple[list[str], list[np.ndarray], list[np.ndarray]]]:
-    """Yield (names, originals, decoded images) of up to `size` neighbours of one shape."""
+def _batches(originals: Path, decoded: Path, size: int) -> Iterator[Batch]:
+    """Yield batches of up to `size` neighbours of one shape."""
     pairs = zip(*(datasets.load(path.with_suffix(""), path) for path in (originals, decoded)), strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0][1].shape):
-        members = list(group)
-        for first in range(0, len(members), size):
-            batch = members[first : first + size]
+        while batch := list(islice(group, size)):
             names, references = zip(*(original for original, _ in batch), strict=True)
             yield names, references, [image for _, (_, image) in batch]
 
 
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches, the next being read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
+
+
+@torch.inference_mode()
 def _measure(
     model: nn.Module,
-    names: list[str],
     references: list[np.ndarray],
     images: list[np.ndarray],
-    metrics: list[str],
+    metrics: dict[str, ModuleType],
     scoring: tuple[int, str],
     device: str,
-) -> Iterator[tuple[int, str, str, float]]:
-    modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
-    for exit, enhanced in enumerate(network.enhance(model, network.to_tensor(images, device)), start=1):
-        for name, score in zip(names, early_exit.score(enhanced, *scoring).tolist(), strict=True):
-            yield exit, SCORE, name, score
-        rounded = network.to_images(enhanced)
-        unrounded = network.to_arrays(enhanced)
-        for metric, module in modules.items():
-            pictures = rounded if module.ROUNDED else unrounded
-            for name, reference, picture in zip(names, references, pictures, strict=True):
-                yield exit, metric, name, module.measure(reference.astype(np.float64), picture.astype(np.float64))
+    timer: pace.Pace,
+) -> list[tuple[int, str, list[float]]]:
+    """Return exit, metric and the values of all images, for every exit and metric."""
+    with timer.part("network"):
+        exits = network.enhance(model, network.to_tensor(images, device))
+    originals = network.stack(references, device).double()
+    found = {}
+    with timer.part("metrics and scores"):
+        for exit, enhanced in enumerate(exits, start=1):
+            found[exit, SCORE] = early_exit.score(enhanced, *scoring).double()
+            rounded, unrounded = network.to_bytes(enhanced).double(), network.to_levels(enhanced).double()
+            for name, metric in metrics.items():
+                found[exit, name] = metric.measure(originals, rounded if metric.ROUNDED else unrounded)
+        values = torch.stack([*found.values()]).tolist()  # the only time that a GPU's results are waited for
+    return [(*key, value) for key, value in zip(found, values, strict=True)]

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from benchmarks import datasets, images, plugins, published
-from benchmarks.metrics import psnr, ssim
+from benchmarks.metrics import of_pictures, psnr, ssim
 from compressors import jpeg
 from methods import inference, network
 
@@ -43,8 +43,7 @@ def compare(
         decoded = jpeg.decode(jpeg.encode(original, quality))
         enhanced = network.to_images(network.enhance(model, network.to_tensor([decoded], device))[-1])[0]
         for (name, picture), metric in product({"decoded": decoded, method: enhanced}.items(), METRICS):
-            value = METRICS[metric].measure(original.astype(np.float64), picture.astype(np.float64))
-            rows.append((dataset, quality, name, metric, value))
+            rows.append((dataset, quality, name, metric, of_pictures(METRICS[metric], original, picture)))
     ours = pd.DataFrame(rows, columns=[*KEYS, "ours"]).groupby(KEYS, sort=False).mean()
     papers = published.read("jpeg_literature").astype({"quality": int}).set_index(KEYS)["value"]
     table = ours.join(papers.rename("published"))

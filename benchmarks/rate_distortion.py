@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import early_exit, measurements
-from benchmarks.metrics.psnr import IDENTICAL
+from benchmarks.metrics import IDENTICAL
 
 IMAGE = ["dataset", "image", "compressor", "quality"]
 INTERPOLATION = "pchip"

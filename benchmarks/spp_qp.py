@@ -72,14 +72,14 @@ def climb(gain: Callable[[int], float], start: int) -> tuple[int, float]:
 
 def mean_gain(decoded: "Pairs", layer: int, qp: int) -> float:
     """Return the mean PSNR gain (dB) over all pictures of some pairs, of one quality, at a QP."""
-    from benchmarks.metrics import psnr
+    from benchmarks.metrics import of_pictures, psnr
     from methods import network, spp
 
     gains = []
     for number in range(len(decoded.sizes)):
         original, before = (network.to_images(decoded.image(number, place))[0] for place in (0, layer))
         after = spp.postprocess(before[None], qp)[0]
-        gains.append(psnr.measure(original * 1.0, after * 1.0) - psnr.measure(original * 1.0, before * 1.0))
+        gains.append(of_pictures(psnr, original, after) - of_pictures(psnr, original, before))
     return float(np.mean(gains))
 
 

@@ -51,28 +51,29 @@ def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
 
 def to_tensor(images: list[np.ndarray], device: str) -> Tensor:
     """Return uint8 images (H, W) or (H, W, 3) of one size as float32 (N, C, H, W) in [0, 1]."""
+    return stack(images, device).float() / 255
+
+
+def stack(images: list[np.ndarray], device: str) -> Tensor:
+    """Return uint8 images (H, W) or (H, W, 3) of one size as uint8 (N, C, H, W)."""
     batch = torch.from_numpy(np.stack([np.atleast_3d(image) for image in images])).to(device)
-    return batch.permute(0, 3, 1, 2).float() / 255
+    return batch.permute(0, 3, 1, 2)
 
 
 def to_images(batch: Tensor) -> list[np.ndarray]:
     """Return float (N, C, H, W) in [0, 1] as uint8 images (H, W) or (H, W, 3), clipped and rounded to nearest."""
-    return _unstack(to_bytes(batch))
+    pixels = to_bytes(batch).permute(0, 2, 3, 1).cpu().numpy()
+    return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
-def to_arrays(batch: Tensor) -> list[np.ndarray]:
-    """Return float (N, C, H, W) in [0, 1] as float32 arrays (H, W) or (H, W, 3) in [0, 255], clipped, not rounded."""
-    return _unstack((batch.float() * 255).clamp(0, 255))
+def to_levels(batch: Tensor) -> Tensor:
+    """Return float values in [0, 1] as float32 in [0, 255], clipped, not rounded."""
+    return (batch.float() * 255).clamp(0, 255)
 
 
 def to_bytes(batch: Tensor) -> Tensor:
     """Return float values in [0, 1] as uint8, clipped and rounded to nearest, not truncated."""
-    return (batch.float() * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-def _unstack(batch: Tensor) -> list[np.ndarray]:
-    pixels = batch.permute(0, 2, 3, 1).cpu().numpy()
-    return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return to_levels(batch).round().to(torch.uint8)
 
 
 def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:

@@ -1,7 +1,9 @@
 """Measuring a method: what may be measured, and that images really stop where the measurements say."""
 
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks import config, exit_check, measurements, plugins
 from benchmarks.evaluate import evaluate
+from benchmarks.pace import Pace
 
 DEFAULT = config.default()
 
@@ -40,14 +44,62 @@ def run(package: str, *arguments: object) -> None:
 def measured(folder: Path, method: str, weights: str | None, qf: int, trained_on: str = ""):
     originals, decoded = folder / "originals/tiny.csv", folder / f"decoded/tiny/jpeg/{qf}.csv"
     path = plugins.ROOT / weights if weights else None
-    rows, _ = evaluate(method, path, originals, decoded, ["psnr"], 8, "matlab", "cpu")
-    keys = {"dataset": "tiny", "compressor": "jpeg", "quality": qf, "method": method}
+    rows, _, _ = evaluate(method, path, originals, [decoded], ["psnr"], 8, "matlab", "cpu")
+    keys = {"dataset": "tiny", "compressor": "jpeg", "method": method}
     return rows.assign(**keys, trained_on=trained_on)[measurements.COLUMNS]
 
 
 def test_a_network_without_weights_is_not_measured(folder):
     with pytest.raises(ValueError, match="dcad was given no weights, and its start values are random"):
         measured(folder, "dcad", None, 10)
+
+
+def test_batches_give_the_measurements_of_images_alone(folder, monkeypatch):
+    (weights,) = config.weights(DEFAULT, "dcad", "jpeg")
+    alone = measured(folder, "dcad", weights, 10)
+    monkeypatch.setattr("benchmarks.evaluate.CPU_BATCH", 2)
+    together = measured(folder, "dcad", weights, 10)
+    pd.testing.assert_frame_equal(
+        alone.sort_values(["image", "metric"], ignore_index=True),
+        together.sort_values(["image", "metric"], ignore_index=True),
+        rtol=0,
+        atol=1e-4,  # dB: convolutions may sum in another order, which decides how a half is rounded
+    )
+
+
+def test_all_qualities_of_a_codec_are_measured_in_one_go(folder):
+    decoded = [folder / f"decoded/tiny/jpeg/{qf}.csv" for qf in (40, 10)]
+    rows, records, pace = evaluate(
+        "decoded", None, folder / "originals/tiny.csv", decoded, ["psnr", "ssim"], 8, "matlab", "cpu"
+    )
+    assert [record["quality"] for record in records] == [40, 10]
+    assert rows.groupby("metric")["value"].count().to_dict() == {"bpp": 4, "iqam": 4, "psnr": 4, "ssim": 4}
+    for _, image in rows.groupby("image"):
+        values = image.set_index(["quality", "metric"])["value"]
+        assert all(values[40, metric] > values[10, metric] for metric in ("bpp", "psnr", "ssim"))
+    original, picture = (
+        np.asarray(Image.open(folder / f"{place}/02.png")) for place in ("originals/tiny", "decoded/tiny/jpeg/40")
+    )
+    expected = peak_signal_noise_ratio(original, picture)
+    found = rows.query("image == '02' and quality == 40 and metric == 'psnr'")["value"]
+    assert found.to_list() == pytest.approx([expected], abs=1e-9)
+    assert pace.startswith("4 images in ")
+
+
+def test_the_parts_of_a_job_are_counted_in_its_pace():
+    timer = Pace("cpu")
+    for _ in timer.each("reading", iter([1, 2])):
+        with timer.part("network"):
+            time.sleep(0.05)
+    time.sleep(0.05)
+    line = timer.text(2)
+    seconds, rate, reading, network, other = map(float, re.findall(r"\d+\.\d+", line))
+    assert line.startswith("2 images in ")
+    assert seconds >= 0.1  # of three naps, rounded
+    assert rate == pytest.approx(2 / seconds, rel=0.5)
+    assert reading + network + other == pytest.approx(100, abs=0.2)
+    assert network > reading
+    assert network > other > 10
 
 
 def test_a_method_that_needs_no_weights_is_measured_without(folder):

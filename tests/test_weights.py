@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 
 from benchmarks import colour, config, plugins
-from benchmarks.metrics import psnr
+from benchmarks.metrics import of_pictures, psnr
 from methods import cards, network
 
 SHIPPED = sorted((plugins.ROOT / "methods/weights").glob("*.safetensors"))
@@ -39,9 +39,7 @@ def test_shipped_weights_gain_at_every_quality(method, compressor, quality):
     gains = []
     for original in PICTURES:
         decoded = codec.decode(codec.encode(original, quality))
-        enhanced = network.to_arrays(network.enhance(model, network.to_tensor([decoded], "cpu"))[-1])[
-            0
-        ]  # as in table 1
-        before, after = (psnr.measure(original.astype(float), image.astype(float)) for image in (decoded, enhanced))
+        enhanced = network.to_levels(network.enhance(model, network.to_tensor([decoded], "cpu"))[-1])  # as in table 1
+        before, after = (of_pictures(psnr, original, image) for image in (decoded, enhanced[0, 0].numpy()))
         gains.append(after - before)
     assert np.mean(gains) > 0

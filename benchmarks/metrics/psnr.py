@@ -1,14 +1,15 @@
 """PSNR of the 8-bit picture, as the JPEG literature measures it: peak 255, no border crop, all channels together."""
 
-import numpy as np
+from torch import Tensor
+
+from benchmarks.metrics import IDENTICAL
 
 UNIT = "dB"
 HIGHER_IS_BETTER = True
 ROUNDED = True
-IDENTICAL = 100.0  # dB for equal pictures instead of infinity, so that gains and means stay finite
 
 
-def measure(original: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB, at most IDENTICAL."""
-    error = np.mean(np.square(enhanced - original))
-    return float(min(10 * np.log10(255**2 / error), IDENTICAL)) if error else IDENTICAL
+def measure(originals: Tensor, enhanced: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratios in dB, at most IDENTICAL."""
+    errors = (enhanced - originals).square().mean(dim=(1, 2, 3))
+    return (10 * (255**2 / errors).log10()).clamp(max=IDENTICAL)

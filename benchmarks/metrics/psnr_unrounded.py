@@ -3,7 +3,7 @@
 It is 0.005 to 0.02 dB above the PSNR of the 8-bit picture.
 """
 
-import numpy as np
+from torch import Tensor
 
 from benchmarks.metrics import psnr
 
@@ -12,6 +12,6 @@ HIGHER_IS_BETTER = True
 ROUNDED = False
 
 
-def measure(original: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB, as `psnr.measure` does."""
-    return psnr.measure(original, enhanced)
+def measure(originals: Tensor, enhanced: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratios in dB, as `psnr.measure` does."""
+    return psnr.measure(originals, enhanced)

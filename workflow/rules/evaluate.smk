@@ -1,15 +1,18 @@
 rule evaluate:
-    """One method with its weights for one compressor, on one data set, compressor and quality: all exits, all metrics."""
+    """One method with its weights for one compressor, on one data set and all qualities of a compressor."""
     input:
         code="methods/{method}.py",
         metrics=expand("benchmarks/metrics/{metric}.py", metric=config["metrics"]),
         weights=weights,
         manifest="results/originals/{dataset}.csv",
-        decoded="results/decoded/{dataset}/{compressor}/{quality}.csv",
+        decoded=lambda wildcards: [
+            f"results/decoded/{wildcards.dataset}/{wildcards.compressor}/{quality}.csv"
+            for quality in COMPRESSORS[wildcards.compressor]["qualities"]
+        ],
     output:
-        "results/measurements/{dataset}/{compressor}/{quality}/{trained_on}/{method}.parquet",
+        "results/measurements/{dataset}/{compressor}/{trained_on}/{method}.parquet",
     log:
-        "logs/evaluate/{dataset}/{compressor}/{quality}/{trained_on}/{method}.log",
+        "logs/evaluate/{dataset}/{compressor}/{trained_on}/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -28,7 +31,7 @@ rule evaluate:
     shell:
         "python -m benchmarks evaluate {wildcards.method} {params.weights} {params.trained_on}"
         " --originals {input.manifest} --decoded {input.decoded}"
-        " --keys {wildcards.dataset} {wildcards.compressor} {wildcards.quality} --metrics {params.metrics}"
+        " --keys {wildcards.dataset} {wildcards.compressor} --metrics {params.metrics}"
         " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
 
 
@@ -36,9 +39,8 @@ rule measurements:
     """All measurements of the run in one tidy table, from which every table and figure is made."""
     input:
         parts=[
-            f"results/measurements/{DATASET}/{compressor}/{quality}/{codec or 'none'}/{method}.parquet"
+            f"results/measurements/{DATASET}/{compressor}/{codec or 'none'}/{method}.parquet"
             for compressor in COMPRESSORS
-            for quality in COMPRESSORS[compressor]["qualities"]
             for method in METHODS
             for codec in checked.trained_on(config, method, compressor)
         ],
