@@ -21,17 +21,21 @@ def enhance(
     """
     height, width = x.shape[2:]
     enhanced, exits = torch.empty_like(x), torch.zeros(len(x), dtype=torch.long, device=x.device)
-    active = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    places = torch.arange(len(x), device=x.device)  # of the images that are still there
     stages = model.exits(network.pad(x, getattr(model, "multiple", 1)))
-    go_on = None  # a generator starts without a mask
+    kept = None  # a generator starts without indices
     for number in range(1, model.exit_count + 1):
-        images = stages.send(go_on)[..., :height, :width]
-        enhanced[active], exits[active] = images, number
+        images = stages.send(kept)[..., :height, :width]
+        enhanced.index_copy_(0, places, images)
+        exits.index_fill_(0, places, number)
         if number < model.exit_count:
-            go_on = score(images, block_size, variant) < threshold
-            active[active.clone()] = go_on
-            if not go_on.any():
+            kept = (score(images, block_size, variant) < threshold).nonzero()[:, 0]  # here a GPU is waited for, once
+            if not len(kept):
                 break
+            if len(kept) == len(places):
+                kept = None  # all go on, and nothing need be copied
+            else:
+                places = places[kept]
     return enhanced, exits
 
 

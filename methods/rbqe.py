@@ -47,15 +47,15 @@ class RBQE(nn.Module):
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
         """Yield the enhanced images of exit 1 to 5, computing for each exit only what is new.
 
-        `x` is float (N, 1, H, W) in [0, 1], H and W multiples of 32; so is each result, unclipped. Sending a boolean
-        mask (N,) back, instead of asking for the next exit, drops the images where it is False from all later exits.
+        `x` is float (N, 1, H, W) in [0, 1], H and W multiples of 32; so is each result, unclipped. Sending the
+        indices (M,) of some images back, instead of asking for the next exit, drops the others from all later exits.
 
         Raises ValueError if H or W is not a multiple of 32.
         """
-        stages, active = self._stages(x), None
+        stages, kept = self._stages(x), None
         for head in self.OutConv:
-            images, top, attention = stages.send(active)
-            active = yield images + head(top.attended(attention))
+            images, top, attention = stages.send(kept)
+            kept = yield images + head(top.attended(attention))
 
     def forward(self, x: Tensor, exit: int = STAGES) -> Tensor:
         """Return the enhanced images of one exit without computing the others; shapes and errors as in `exits`."""
@@ -69,7 +69,7 @@ class RBQE(nn.Module):
         return rbqe_fast.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
 
     def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "_Node", "ECA | None"], Tensor | None, None]:
-        """Yield the images left, the top feature and its attention for each exit's head; a mask may be sent back."""
+        """Yield the images left, the top feature and its attention for each exit's head; indices may be sent back."""
         if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
             raise ValueError(f"RBQE needs height and width in multiples of {self.multiple}, got {tuple(x.shape)}")
         attentions = iter(self.ECA)  # the checkpoint numbers them in the order of use
@@ -84,10 +84,10 @@ class RBQE(nn.Module):
                 skips = [nodes[depth, left].attended(next(attentions)) for left in range(column + 1)]
                 low = nodes[depth + 1, column].attended(None if last else next(attentions))
                 nodes[depth, column + 1] = _Node(ups[column][depth](skips, low))
-            active = yield x, nodes[0, stage + 1], None if last else next(attentions)
-            if active is not None:
-                x = x[active]
-                nodes = {place: node.only(active) for place, node in nodes.items()}
+            kept = yield x, nodes[0, stage + 1], None if last else next(attentions)
+            if kept is not None:
+                x = x[kept]
+                nodes = {place: node.only(kept) for place, node in nodes.items()}
 
 
 class _Node:
@@ -103,8 +103,8 @@ class _Node:
             self._mean = self.feature.mean(dim=(2, 3))
         return attention(self.feature, self._mean)
 
-    def only(self, active: Tensor) -> "_Node":
-        return _Node(self.feature[active], None if self._mean is None else self._mean[active])
+    def only(self, kept: Tensor) -> "_Node":
+        return _Node(self.feature[kept], None if self._mean is None else self._mean[kept])
 
 
 class ECA(nn.Module):

@@ -12,7 +12,7 @@ in cache (5 % of an UpConv, within the noise), all gates of a feature by one con
 """
 
 from collections.abc import Generator
-from itertools import compress, islice
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -40,13 +40,13 @@ class RBQE(rbqe.RBQE):
         return self
 
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
-        """Yield the enhanced images of exit 1 to 5; shapes, errors and masks as in `RBQE.exits`."""
+        """Yield the enhanced images of exit 1 to 5; shapes, errors and indices as in `RBQE.exits`."""
         walks = [self._stages(image) for image in x.split(1)]
         for head in self.OutConv:
             enhanced = [image + head(top.attended(attention)) for image, top, attention in map(next, walks)]
-            active = yield torch.cat([x[:0], *enhanced])
-            if active is not None:
-                walks = list(compress(walks, active.tolist()))
+            kept = yield torch.cat([x[:0], *enhanced])
+            if kept is not None:
+                walks = [walks[index] for index in kept.tolist()]
 
     def forward(self, x: Tensor, exit: int = rbqe.STAGES) -> Tensor:
         """Return the enhanced images of one exit without computing the others; shapes and errors as in `exits`."""

@@ -62,13 +62,13 @@ class PowerQERBQE(nn.Module):
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
         """Yield the enhanced images of exit 1 to 5 (or of the only one), computing for each only what is new.
 
-        `x` is float (N, 3, H, W) in [0, 1], of any size; so is each result, unclipped. Sending a boolean mask (N,)
-        back, instead of asking for the next exit, drops the images where it is False from all later exits.
+        `x` is float (N, 3, H, W) in [0, 1], of any size; so is each result, unclipped. Sending the indices (M,)
+        of some images back, instead of asking for the next exit, drops the others from all later exits.
         """
-        stages, active = self._stages(x), None
+        stages, kept = self._stages(x), None
         for head in self.get_submodule(self.version.heads_name):
-            images, feature = stages.send(active)
-            active = yield images + head(feature)
+            images, feature = stages.send(kept)
+            kept = yield images + head(feature)
 
     def forward(self, x: Tensor, exit: int | None = None) -> Tensor:
         """Return the enhanced images of one exit (none named: the last) without computing the others."""
@@ -77,7 +77,7 @@ class PowerQERBQE(nn.Module):
         return images + self.get_submodule(self.version.heads_name)[exit - 1](feature)
 
     def _stages(self, x: Tensor) -> Generator[tuple[Tensor, Tensor], Tensor | None, None]:
-        """Yield for each exit the images that are left and the feature that its head reads; a mask may be sent back."""
+        """Yield for each exit the images left and the feature that its head reads; indices may be sent back."""
         features = {(0, 0): self.get_submodule(self.version.input_name)(x)}
 
         for stage in range(STAGES):
@@ -89,10 +89,10 @@ class PowerQERBQE(nn.Module):
                 features[depth, column + 1] = up(skips, features[depth + 1, column])
             if stage < STAGES - self.exit_count:
                 continue  # a single exit is that of the last stage
-            active = yield x, features[0, stage + 1]
-            if active is not None:
-                x = x[active]
-                features = {place: feature[active] for place, feature in features.items()}
+            kept = yield x, features[0, stage + 1]
+            if kept is not None:
+                x = x[kept]
+                features = {place: feature[kept] for place, feature in features.items()}
 
 
 class ECA(rbqe.ECA):

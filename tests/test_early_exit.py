@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -9,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import early_exit as query
 from compressors import jpeg
-from methods import early_exit, enhance, network, rbqe, start_values
+from methods import early_exit, enhance, iqam, network, rbqe, start_values
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
 COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
@@ -197,6 +199,63 @@ def test_an_image_alone_takes_the_exit_it_takes_in_a_batch(measured):
         alone, exit = early_exit.enhance(model, x[number : number + 1], 8, threshold, variant)
         assert exit.tolist() == exits[number : number + 1].tolist()
         torch.testing.assert_close(alone[0], pixels[number], **ROUNDING)
+
+
+class Waiting(TorchDispatchMode):
+    """Counts the operations for whose results a GPU's host would have to wait."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        indices = arguments[1] if function.overloadpacket in (torch.ops.aten.index, torch.ops.aten.index_put_) else []
+        by_mask = any(index is not None and index.dtype == torch.bool for index in indices)
+        reads = function.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
+        self.count += by_mask or reads
+        return function(*arguments, **(options or {}))
+
+
+def test_a_gpu_would_be_waited_for_once_per_exit(measured):
+    model, x, _, scores, variant = measured
+    for threshold in thresholds(scores):
+        with Waiting() as waiting:
+            _, exits = early_exit.enhance(model, x, 8, threshold, variant)
+        assert waiting.count == min(int(exits.max()), 4)
+
+
+@pytest.mark.parametrize("variant", iqam.VARIANTS)
+def test_scores_wait_for_no_gpu(variant):
+    values = 255 * images(1)[:, 0]
+    iqam.measure(values, 8, variant, nan=False)  # the first call makes the constants
+    with Waiting() as waiting:  # these run on a GPU; on a CPU, `score` takes compiled code for "matlab"
+        iqam.judge(iqam.measure(values, 8, variant, nan=False), *iqam.grid(values.shape[1:], 8))
+    assert waiting.count == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+def test_a_gpu_is_waited_for_once_per_exit(measured):
+    model, x, _, scores, variant = measured
+    model, x = copy.deepcopy(model).cuda(), x.cuda()
+    for threshold in thresholds(scores):
+        early_exit.enhance(model, x, 8, threshold, variant)  # first calls load kernels and constants
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                _, exits = early_exit.enhance(model, x, 8, threshold, variant)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        waits = [warning for warning in caught if "synchronizing CUDA operation" in str(warning.message)]
+        assert len(waits) <= min(int(exits.max()), 4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+def test_a_gpu_chooses_the_exits_of_the_cpu(measured):
+    model, x, _, scores, variant = measured
+    for threshold in thresholds(scores):
+        pixels, exits = early_exit.enhance(copy.deepcopy(model).cuda(), x.cuda(), 8, threshold, variant)
+        expected, on_cpu = early_exit.enhance(model, x, 8, threshold, variant)
+        assert exits.tolist() == on_cpu.tolist()
+        torch.testing.assert_close(pixels.cpu(), expected, rtol=0, atol=1e-3)  # TF32 convolutions round at 5e-4
 
 
 def test_nothing_is_computed_after_the_last_image_has_left(measured):

@@ -83,8 +83,8 @@ class Staged(nn.Module):
 
     def exits(self, x):
         for share in SHARES:
-            active = yield (1 - share) * x + share * self.mean(x)
-            x = x if active is None else x[active]
+            kept = yield (1 - share) * x + share * self.mean(x)
+            x = x if kept is None else x[kept]
 
     def forward(self, x, exit=2):
         return (1 - SHARES[exit - 1]) * x + SHARES[exit - 1] * self.mean(x)
