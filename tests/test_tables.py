@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks import complexity, figures, measurements, plugins, published, rate_distortion, tables, thresholds
-from benchmarks.figures import exit_shares, gain_over_cost
+from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, table1, table2
 
@@ -522,6 +522,19 @@ def test_the_gain_over_cost_figure_shows_the_numbers_of_the_tables():
     }.items():
         assert lines[label][0] == pytest.approx(gmacs)
         assert lines[label][1] == pytest.approx(gains)
+
+
+def test_the_gain_over_latency_figure_shows_the_numbers_of_table2():
+    panel = gain_over_latency.draw(RESULTS).axes[0]
+    lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
+    for label, (milliseconds, gains) in {
+        "dcad": ([9, 9], [0.4, 0.8]),
+        "rbqe": ([45, 45], [0.5, 0.5]),
+        "rbqe, early exit": ([(20 + 50) / 2, (50 + 10) / 2], [0.35, 0.3]),  # the exits 2 and 5, 5 and 1
+    }.items():
+        assert lines[label][0] == pytest.approx(milliseconds)
+        assert lines[label][1] == pytest.approx(gains)
+    assert panel.get_xlabel() == "latency (ms, 512x512)\na processor, 2 threads"
 
 
 def test_the_rate_distortion_figure_shows_mean_rates_psnrs_and_gains():
