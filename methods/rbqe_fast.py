@@ -8,7 +8,8 @@ take 0.67 of the time of channels_last, 16 of 128x128 as long, 16 of 64x64 1.6 t
 All five exits of 512x512 pixels took one core of an EPYC (Zen 5) these milliseconds of processor time (least of 9 runs
 in turn, beside other work): plain 1,166, channels_last 689, pointwise by oneDNN 520, ReLU in place 491, attention on
 weights 455, skips one by one 437. Tried and left: heads as one dense convolution each (480), strips of rows that stay
-in cache (5 % of an UpConv, within the noise), all gates of a feature by one convolution (all 54 take 0.4 ms).
+in cache (5 % of an UpConv, within the noise), all gates of a feature by one convolution (all 54 take 0.4 ms), ReLU and
+the sum over skips within oneDNN's convolutions (6 % in all, by operators that PyTorch keeps for its own use).
 """
 
 from collections.abc import Generator
