@@ -62,16 +62,20 @@ def evaluate(
         codec = {"version": bits["version"].iat[0], "settings": bits["settings"].iat[0]}
         listed = {"count": len(bits), "manifest_sha256": files.sha256(originals)}
         records.append({"quality": quality, "codec": codec, "images": listed})
-    common = {
+    frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
+    count = sum(record["images"]["count"] for record in records)
+    common = _origin(method, weights, device)
+    return frame, [record | common for record in records], timer.text(count)
+
+
+def _origin(method: str, weights: Path | None, device: str) -> dict:
+    return {
         "method": method,
         "weights": {"file": weights.name, "sha256": files.sha256(weights)} if weights else None,
         "device": provenance.device_name(device),
         "commit": provenance.commit(),
         "versions": provenance.versions(),
     }
-    frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
-    count = sum(record["images"]["count"] for record in records)
-    return frame, [record | common for record in records], timer.text(count)
 
 
 def _check_fixed(method: str, model: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """Measuring a method: what may be measured, and that images really stop where the measurements say."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -84,6 +85,13 @@ def test_all_qualities_of_a_codec_are_measured_in_one_go(folder):
     found = rows.query("image == '02' and quality == 40 and metric == 'psnr'")["value"]
     assert found.to_list() == pytest.approx([expected], abs=1e-9)
     assert pace.startswith("4 images in ")
+
+
+def test_a_picture_that_is_not_the_listed_one_is_refused_though_it_is_read_ahead(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    Image.new("L", (64, 96)).save(tmp_path / "copy/decoded/tiny/jpeg/10/02.png")
+    with pytest.raises(ValueError, match=r"10/02\.png"):
+        measured(tmp_path / "copy", "decoded", None, 10)
 
 
 def test_the_parts_of_a_job_are_counted_in_its_pace():
