@@ -47,8 +47,8 @@ class RBQE(nn.Module):
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
         """Yield the enhanced images of exit 1 to 5, computing for each exit only what is new.
 
-        `x` is float (N, 1, H, W) in [0, 1], H and W multiples of 32; so is each result, unclipped. Sending the
-        indices (M,) of some images back, instead of asking for the next exit, drops the others from all later exits.
+        `x` is float (N, 1, H, W) in [0, 1], H and W multiples of 32; so is each result, unclipped. Sending a mask
+        (N,) of some images back, or their indices (M,), instead of asking for the next exit, drops all others.
 
         Raises ValueError if H or W is not a multiple of 32.
         """

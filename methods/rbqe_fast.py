@@ -41,13 +41,13 @@ class RBQE(rbqe.RBQE):
         return self
 
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
-        """Yield the enhanced images of exit 1 to 5; shapes, errors and indices as in `RBQE.exits`."""
+        """Yield the enhanced images of exit 1 to 5; shapes, errors and what may be sent as in `RBQE.exits`."""
         walks = [self._stages(image) for image in x.split(1)]
         for head in self.OutConv:
             enhanced = [image + head(top.attended(attention)) for image, top, attention in map(next, walks)]
             kept = yield torch.cat([x[:0], *enhanced])
             if kept is not None:
-                walks = [walks[index] for index in kept.tolist()]
+                walks = [walks[index] for index in torch.arange(len(walks))[kept].tolist()]
 
     def forward(self, x: Tensor, exit: int = rbqe.STAGES) -> Tensor:
         """Return the enhanced images of one exit without computing the others; shapes and errors as in `exits`."""

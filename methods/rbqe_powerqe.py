@@ -62,8 +62,8 @@ class PowerQERBQE(nn.Module):
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
         """Yield the enhanced images of exit 1 to 5 (or of the only one), computing for each only what is new.
 
-        `x` is float (N, 3, H, W) in [0, 1], of any size; so is each result, unclipped. Sending the indices (M,)
-        of some images back, instead of asking for the next exit, drops the others from all later exits.
+        `x` is float (N, 3, H, W) in [0, 1], of any size; so is each result, unclipped. Sending a mask
+        (N,) of some images back, or their indices (M,), instead of asking for the next exit, drops all others.
         """
         stages, kept = self._stages(x), None
         for head in self.get_submodule(self.version.heads_name):
