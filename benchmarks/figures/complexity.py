@@ -45,7 +45,7 @@ def draw(results: Results) -> Figure:
 
 def _draw_averages(panel: Axes, method: str) -> None:
     """Add a row with what is published of a method with early exit: averages over images, per QP."""
-    rows = published.read("eccv2020").query("metric == 'gmacs_paper' and quality.notna() and method == @method")
+    rows = published.read("eccv2020").query("source == 'Fig. 5a' and quality.notna() and method == @method")
     name = f"{method}, early exit"
     panel.plot(rows["value"], [name] * len(rows), **PUBLISHED, lw=1)
     ends = " to ".join(f"{row.value} at QP {row.quality}" for row in rows.iloc[[0, -1]].itertuples())

@@ -17,7 +17,7 @@ def tabulate(results: Results) -> pd.DataFrame:
     gains = measurements.gains(results.measurements, "psnr_unrounded")
     gains = early_exit.stopped(gains, early_exit.chosen(results.measurements, results.thresholds))
     means = gains.groupby(["compressor", "quality", "method"], sort=False)["value"].mean().unstack("method")
-    papers = published.read("eccv2020").query("metric == 'delta_psnr'")
+    papers = published.read("eccv2020").query("source == 'Table 1'")
     papers = papers.set_index(["compressor", "quality", "method"])["value"]
 
     rows = []
