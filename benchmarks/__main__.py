@@ -99,6 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
     literature.add_argument("--weights", type=Path)
     literature.add_argument("--classic5", type=Path, help="the folder of its 5 pictures")
     literature.add_argument("--live1", type=Path, help="the folder of its 29 pictures")
+    literature.add_argument("-o", "--output", type=Path, help="X.csv, for `reproduction` (default: print alone)")
     _add_device(literature)
 
     _add_device(steps.add_parser("iqam-speed", help="the IQAM against a per-block loop, as ratios"))
@@ -122,19 +123,29 @@ def main(arguments: list[str] | None = None) -> None:
         publish = steps.add_parser(kind, help=f"one {kind} of benchmarks/{kind}s/")
         publish.add_argument("name")
         needed = kind == "table"  # a figure of costs takes --complexity alone
-        publish.add_argument("--measurements", type=Path, required=needed)
-        publish.add_argument("--complexity", type=Path, nargs="+", required=True)
-        publish.add_argument("--latency", type=Path, nargs="+", default=[], required=needed)
-        publish.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T")
-        publish.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
-        publish.add_argument("--protocol", default="", required=needed, help="in words")
-        publish.add_argument("-o", "--output", type=Path, required=True)
+        _add_results(publish, needed)
+
+    reproduction = steps.add_parser("reproduction", help="every published number against ours, with a verdict")
+    _add_results(reproduction)
+    reproduction.add_argument("--survey", type=Path, required=True, help="complexity.csv of all networks")
+    reproduction.add_argument("--literature", type=Path, nargs="*", default=[], help="files of jpeg-literature -o")
+    reproduction.add_argument("--follows", default="", help="the paper's protocol that the run follows (default: none)")
 
     options = parser.parse_args(arguments)
     try:
         globals()[f"_{options.step.replace('-', '_')}"](options)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
+
+
+def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
+    parser.add_argument("--measurements", type=Path, required=needed)
+    parser.add_argument("--complexity", type=Path, nargs="+", required=True)
+    parser.add_argument("--latency", type=Path, nargs="+", default=[], required=needed)
+    parser.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T")
+    parser.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
+    parser.add_argument("--protocol", default="", required=needed, help="in words")
+    parser.add_argument("-o", "--output", type=Path, required=True)
 
 
 def _add_size(parser: argparse.ArgumentParser) -> None:
@@ -263,7 +274,10 @@ def _jpeg_literature(options: argparse.Namespace) -> None:
     if not folders:
         raise ValueError("there is nothing to measure on: name a folder by --classic5, --live1 or both")
     device = network.choose_device(options.device, options.threads)
-    print(literature.text(literature.compare(options.method, options.weights, folders, device)))
+    found = literature.compare(options.method, options.weights, folders, device)
+    if options.output:
+        _write_csv(found.to_dict("records"), options.output)
+    print(literature.text(found))
 
 
 def _iqam_speed(options: argparse.Namespace) -> None:
@@ -314,13 +328,28 @@ def _table(options: argparse.Namespace) -> None:
 
     results, module = _results(options), plugins.find("benchmarks/tables", options.name)
     marked = module.marked(results) if hasattr(module, "marked") else None
-    tables.write(module.tabulate(results), module.note(results), options.output, marked)
+    frame = module.tabulate(results)
+    places = module.places(frame) if hasattr(module, "places") else None
+    tables.write(frame, module.note(results), options.output, marked, places)
 
 
 def _figure(options: argparse.Namespace) -> None:
     from benchmarks import figures, plugins
 
     figures.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output)
+
+
+def _reproduction(options: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from benchmarks import files, ours, reproduction
+
+    results = _results(options)
+    found = ours.collect(results, pd.read_csv(options.survey), [pd.read_csv(path) for path in options.literature])
+    table = reproduction.compare(found, options.follows, options.methods)
+    _write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}).to_dict("records"), options.output)
+    with files.replacing(options.output.with_suffix(".md")) as temporary:
+        temporary.write_text(reproduction.page(table, options.protocol))
 
 
 def _results(options: argparse.Namespace):

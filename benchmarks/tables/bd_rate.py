@@ -3,7 +3,7 @@
 import pandas as pd
 
 from benchmarks import rate_distortion
-from benchmarks.tables import Results
+from benchmarks.tables import Results, rank
 
 COLUMNS = ["compressor", "method", "early_exit", "bd_rate", "bd_psnr", "overlap", "n", "left_out"]
 
@@ -26,6 +26,13 @@ def tabulate(results: Results) -> pd.DataFrame:
                     rows.append(head | _means(chosen))
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame if frame["left_out"].notna().any() else frame.drop(columns="left_out")
+
+
+def places(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the places of bd_rate and bd_psnr among those of their compressor."""
+    groups = [group for _, group in frame.groupby("compressor", sort=False)]
+    best = [rank(group[["bd_rate"]], 0, highest=False).join(rank(group[["bd_psnr"]], 0)) for group in groups]
+    return pd.concat(best)
 
 
 def _means(points: pd.DataFrame) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from benchmarks import early_exit, measurements
-from benchmarks.tables import AVERAGE, Results, qualities
+from benchmarks.tables import AVERAGE, Results, qualities, rank
 
 
 def tabulate(results: Results) -> pd.DataFrame:
@@ -21,6 +21,11 @@ def tabulate(results: Results) -> pd.DataFrame:
             names = {_name(*column): round(float(gain), 3) for column, gain in line.items()}
             rows.append({"compressor": compressor, "quality": quality} | names)
     return pd.DataFrame(rows)
+
+
+def places(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the place of every gain among those of its row."""
+    return rank(frame.drop(columns=["compressor", "quality"]), 1)
 
 
 def marked(results: Results) -> pd.DataFrame:
@@ -52,5 +57,5 @@ def note(results: Results) -> str:
         f"PSNR gain in dB (unrounded output), mean over n = {rows['image'].nunique()} images of "
         f"{', '.join(rows['dataset'].unique())}; {results.protocol}. Columns: method and the compressor that its "
         "weights are for (*: that of the row). Multi-exit methods with early exit, IQAM block size and threshold being "
-        f"those of the compressor that the weights are for ({used})."
+        f"those of the compressor that the weights are for ({used}). Confidence intervals and tests: intervals.md."
     )

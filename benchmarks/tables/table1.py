@@ -1,15 +1,17 @@
 """Table 1: PSNR gain of every method at every quality of every compressor, the paper's values beside ours."""
 
+import math
+
 import pandas as pd
 
 from benchmarks import early_exit, measurements, published
-from benchmarks.tables import AVERAGE, Results, qualities
+from benchmarks.tables import AVERAGE, Results, qualities, rank
 
 IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same
 
 
 def tabulate(results: Results) -> pd.DataFrame:
-    """Return compressor, quality, then per method its gain in dB and the paper's (`<method>_paper`).
+    """Return compressor, quality, then per method its gain in dB, the paper's and ours less that (`<method>_...`).
 
     Gains are means over images of the PSNR gain on unrounded output, as the paper's code measures it, with early exit
     for multi-exit methods. Each compressor ends with the row "ave.", the mean over its qualities.
@@ -28,15 +30,23 @@ def tabulate(results: Results) -> pd.DataFrame:
             for method in (method for method in results.methods if method in ours):
                 gain = ours[method].mean() if quality == AVERAGE else ours.loc[quality, method]
                 row[method] = round(float(gain), 3)
-                row[f"{method}_paper"] = papers.get((IN_THE_PAPER.get(compressor, compressor), str(quality), method))
+                paper = papers.get((IN_THE_PAPER.get(compressor, compressor), str(quality), method), math.nan)
+                row |= {f"{method}_paper": paper, f"{method}_difference": round(row[method] - paper, 3)}
             rows.append(row)
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
+
+
+def places(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the place of every method's gain among those of its row."""
+    others = [name for name in frame if name.endswith(("_paper", "_difference"))]
+    return rank(frame.drop(columns=["compressor", "quality", *others]), 1)
 
 
 def note(results: Results) -> str:
     """Return what a reader must know to compare: data, unit, protocol."""
     return (
         f"PSNR gain in dB (unrounded output), mean over n = {results.image_count} images of {results.datasets}; "
-        f"{results.protocol}; multi-exit methods with early exit. The columns of the paper (RBQE, ECCV 2020, Table 1) "
-        "are of other images than these, 1,000 of RAISE, with HM 16.5 as encoder of HEVC: compare signs and order."
+        f"{results.protocol}; multi-exit methods with early exit. Confidence intervals and tests are in intervals.md. "
+        "The columns of the paper (RBQE, ECCV 2020, Table 1) are of other images than these, 1,000 of RAISE, with HM "
+        "16.5 as encoder of HEVC: compare signs and order. Differences are ours less the paper's."
     )

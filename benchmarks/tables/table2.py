@@ -4,8 +4,9 @@ import math
 
 import pandas as pd
 
-from benchmarks import early_exit, measurements
-from benchmarks.tables import Results
+from benchmarks import early_exit, measurements, published
+from benchmarks.tables import Results, rank
+from benchmarks.tables.table1 import IN_THE_PAPER
 
 
 def tabulate(results: Results) -> pd.DataFrame:
@@ -13,7 +14,8 @@ def tabulate(results: Results) -> pd.DataFrame:
 
     gmacs (exact) and gmacs_paper are per image of 512x512, latency_ms the median for one such image; with early exit
     each is the mean over all images, weighted by the exits they take, the heads and scores on the way included (except
-    in gmacs_paper, which counts each exit alone as the paper does). Gains are means over images and qualities.
+    in gmacs_paper, which counts each exit alone as the paper does). Gains are means over images and qualities. At the
+    end is what the paper prints of gmacs_paper (gmacs_published) and of gains (`_paper`), each with ours less that.
     """
     compressors = list(results.measurements["compressor"].unique())
     exits = early_exit.chosen(results.measurements, results.thresholds)
@@ -28,8 +30,16 @@ def tabulate(results: Results) -> pd.DataFrame:
                 row |= {f"{column}_{name}": round(means.get(name, missing), decimals) for name in compressors}
             if stops:
                 row |= _shares(taken)
-            rows.append(row)
-    return pd.DataFrame(rows)
+            rows.append(row | _paper(method, stops, row))
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
+
+
+def places(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the place of every cost and gain in its column; `decoded`, which does nothing, has none."""
+    rivals = frame[frame["method"] != "decoded"]
+    costs = rank(rivals[["gmacs", "gmacs_paper", "latency_ms"]], 0, highest=False)
+    gains = [name for name in frame if name.startswith("delta_") and not name.endswith(("_paper", "_difference"))]
+    return costs.join(rank(rivals[gains], 0))
 
 
 def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str, object]:
@@ -72,6 +82,25 @@ def _shares(taken: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def _paper(method: str, stops: bool, row: dict[str, object]) -> dict[str, float]:
+    """Return the numbers of RBQE (ECCV 2020) that are those of `row`, each with the difference, ours less the paper's.
+
+    Its gains (Table 1) are those with early exit; GMACs with early exit are means over the QPs of HEVC (Fig. 5a).
+    """
+    papers = published.read("eccv2020").query("method == @method")
+    average = papers.query("source == 'Table 1' and quality == 'ave.'").set_index("compressor")["value"]
+    costs = papers.query("metric == 'gmacs_paper' and source in ('Fig. 5a', 'Fig. 6b')")
+    several = costs["exit"].max() > 1
+    costs = costs[costs["quality"].notna()] if stops else costs[costs["exit"] == costs["exit"].max()]
+    gmacs = costs["value"].mean()
+    found = {"gmacs_published": round(gmacs, 1), "gmacs_difference": round(row["gmacs_paper"] - gmacs, 1)}
+    for column in [name for name in row if name.startswith("delta_psnr_")]:
+        compressor = column.removeprefix("delta_psnr_")
+        paper = average.get(IN_THE_PAPER.get(compressor, compressor), math.nan) if stops or not several else math.nan
+        found |= {f"{column}_paper": paper, f"{column}_difference": round(row[column] - paper, 3)}
+    return found
+
+
 def note(results: Results) -> str:
     """Return what a reader must know to compare: data, units, protocol."""
     compressors = results.measurements["compressor"].unique()
@@ -79,5 +108,7 @@ def note(results: Results) -> str:
     return (
         f"Gains: PSNR in dB (unrounded output) and SSIM (8-bit picture), mean over n = {results.image_count} images of "
         f"{results.datasets} and all qualities; {results.protocol}. GMACs and latency: one 512x512 image, float32. "
-        f"Early exit at the IQAM thresholds {thresholds}; exit shares in per cent for exit 1/2/3/4/5."
+        f"Early exit at the IQAM thresholds {thresholds}; exit shares in per cent for exit 1/2/3/4/5. Confidence "
+        "intervals and tests: intervals.md. The paper's values (RBQE, ECCV 2020, Table 1, Figs. 5a, 6b) are of other "
+        "images than these; differences are ours less the paper's."
     )

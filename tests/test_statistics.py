@@ -1,0 +1,38 @@
+"""Intervals and tests give what textbooks and arithmetic give, the same in every run."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import statistics
+
+
+def test_the_interval_of_many_normal_values_is_that_of_the_normal_distribution() -> None:
+    values = np.random.default_rng(1).normal(loc=0.5, scale=0.2, size=400)
+    low, high = statistics.interval(values)
+    half = 1.96 * values.std(ddof=1) / math.sqrt(400)
+    # the bootstrap's own error with 9,999 resamples: some per cent of the width
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
+
+
+def test_an_interval_is_the_same_twice() -> None:
+    values = np.random.default_rng(2).exponential(size=8)
+    assert statistics.interval(values) == statistics.interval(values)
+
+
+def test_equal_values_have_no_width_and_one_value_has_no_interval() -> None:
+    assert statistics.interval(np.full(5, 0.25)) == (0.25, 0.25)
+    assert all(math.isnan(bound) for bound in statistics.interval(np.array([0.25])))
+
+
+def test_wilcoxons_p_value_is_exact_for_few_images() -> None:
+    # All 8 differences of one sign: 2 of the 2^8 assignments of signs are as extreme.
+    assert statistics.p_value(np.arange(1.0, 9.0)) == pytest.approx(2 / 2**8)
+    # One negative difference, the smallest: ranks sum to 1 on that side; 4 of 2^8 are as extreme.
+    assert statistics.p_value(np.array([-1.0, 2, 3, 4, 5, 6, 7, 8])) == pytest.approx(4 / 2**8)
+
+
+def test_methods_that_never_differ_have_p_1_and_one_image_has_none() -> None:
+    assert statistics.p_value(np.zeros(8)) == 1
+    assert math.isnan(statistics.p_value(np.array([0.3])))
