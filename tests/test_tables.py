@@ -11,9 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks import complexity, figures, measurements, plugins, published, rate_distortion, tables, thresholds
-from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency
+from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
 from benchmarks.figures import rate_distortion as curves
-from benchmarks.tables import bd_rate, calibration, generalization, table1, table2
+from benchmarks.tables import bd_rate, calibration, generalization, intervals, table1, table2, table3
 
 COLUMNS = measurements.COLUMNS
 KEYS = ("dataset", "image", "compressor", "quality", "method", "exit", "metric", "value")
@@ -91,9 +91,9 @@ PSNRS = rows(
 
 
 def test_gains_are_differences_to_the_same_decoded_image():
-    gains = measurements.gains(PSNRS, "psnr")
-    assert list(gains.columns) == COLUMNS
-    found = gains.set_index(["image", "quality", "method", "exit"])["value"].to_dict()
+    found = measurements.gains(PSNRS, "psnr")
+    assert list(found.columns) == COLUMNS
+    found = found.set_index(["image", "quality", "method", "exit"])["value"].to_dict()
     assert found == {
         ("a", 10, "net", 1): 0.5,
         ("a", 10, "net", 2): 1.0,
@@ -204,11 +204,16 @@ def test_table1_has_the_papers_numbers_beside_ours():
 
 
 def test_table1_and_table2_have_these_columns():
-    columns = ["compressor", "quality", "dcad", "dcad_paper", "rbqe", "rbqe_paper"]
+    columns = ["compressor", "quality"]
+    columns += [f"{method}{of}" for method in ("dcad", "rbqe") for of in ("", "_paper", "_difference")]
     assert list(table1.tabulate(RESULTS)) == columns
     columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device"]
     columns += [f"{name}_{codec}" for name in ("delta_psnr", "delta_ssim") for codec in ("jpeg", "hevc")]
-    assert list(table2.tabulate(RESULTS)) == [*columns, "exit_shares_jpeg", "exit_shares_hevc"]
+    found = list(table2.tabulate(RESULTS))
+    assert found[: len(columns)] == columns
+    columns += ["exit_shares_jpeg", "exit_shares_hevc", "gmacs_published", "gmacs_difference"]
+    columns += [f"delta_psnr_{codec}{of}" for codec in ("jpeg", "hevc") for of in ("_paper", "_difference")]
+    assert sorted(found) == sorted(columns)
 
 
 @pytest.mark.parametrize("missing", ["jpeg", "hevc"])
@@ -289,7 +294,7 @@ def transferred() -> tables.Results:
 def test_other_tables_and_figures_have_native_weights_alone():
     everything = transferred()
     pd.testing.assert_frame_equal(everything.measurements, RESULTS.measurements)
-    for name in set(TABLES) - {"generalization"}:
+    for name in set(TABLES) - {"generalization", "intervals"}:
         module = plugins.find("benchmarks/tables", name)
         pd.testing.assert_frame_equal(module.tabulate(everything), module.tabulate(RESULTS))
         assert module.note(everything) == module.note(RESULTS)
@@ -507,25 +512,25 @@ def test_the_gain_over_cost_figure_shows_the_numbers_of_the_tables():
     panel = gain_over_cost.draw(RESULTS).axes[0]
     assert panel.get_title() == "jpeg"
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
-    for label, (gmacs, gains) in {
+    for label, (cost, gain) in {
         "dcad": ([77.8, 77.8], [0.4, 0.8]),
         "rbqe": ([27.6, 27.6], [0.5, 0.5]),
         "rbqe, early exit": ([(14.7 + 27.6) / 2, (27.6 + 10.2) / 2], [0.35, 0.3]),
     }.items():
-        assert lines[label][0] == pytest.approx(gmacs)
-        assert lines[label][1] == pytest.approx(gains)
+        assert lines[label][0] == pytest.approx(cost)
+        assert lines[label][1] == pytest.approx(gain)
 
 
 def test_the_gain_over_latency_figure_shows_the_numbers_of_table2():
     panel = gain_over_latency.draw(RESULTS).axes[0]
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
-    for label, (milliseconds, gains) in {
+    for label, (milliseconds, gain) in {
         "dcad": ([9, 9], [0.4, 0.8]),
         "rbqe": ([45, 45], [0.5, 0.5]),
         "rbqe, early exit": ([(20 + 50) / 2, (50 + 10) / 2], [0.35, 0.3]),  # the exits 2 and 5, 5 and 1
     }.items():
         assert lines[label][0] == pytest.approx(milliseconds)
-        assert lines[label][1] == pytest.approx(gains)
+        assert lines[label][1] == pytest.approx(gain)
     assert panel.get_xlabel() == "latency (ms, 512x512)\na processor, 2 threads"
 
 
@@ -559,3 +564,114 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["figure.pdf", "figure.png"]
     for name in ("figure.pdf", "figure.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_best_is_bold_and_the_second_underlined_for_people_alone(tmp_path):
+    frame = pd.DataFrame({"method": ["a_1", "b", "c", "d"], "gain": [0.5, 0.25, 0.5, None]})
+    places = tables.rank(frame[["gain"]], 0)
+    assert places["gain"].to_list() == [1, 2, 1, 0]
+    assert tables.rank(frame[["gain"]], 0, highest=False)["gain"].to_list() == [2, 1, 2, 0]
+    assert tables.rank(frame[["gain"]], 1)["gain"].to_list() == [0, 0, 0, 0]  # one number a row
+    tables.write(frame, "A note.", tmp_path / "table.csv", places=places)
+    assert (tmp_path / "table.csv").read_text() == "method,gain\na_1,0.50\nb,0.25\nc,0.50\nd,\n"
+    lines = (tmp_path / "table.md").read_text().splitlines()[2:6]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert cells == [["a_1", "**0.50**"], ["b", "<ins>0.25</ins>"], ["c", "**0.50**"], ["d", ""]]
+    latex = (tmp_path / "table.tex").read_text()
+    assert r"a\_1 & \textbf{0.50} \\" in latex
+    assert r"b & \underline{0.25} \\" in latex
+    assert r"\toprule" in latex and r"\bottomrule" in latex
+
+
+def test_places_of_the_tables_are_those_of_gains_and_costs():
+    first = table1.places(table1.tabulate(RESULTS))
+    assert list(first) == ["dcad", "rbqe"]
+    assert first["dcad"].to_list() == [1, 1, 1, 2, 2]
+    second = table2.places(table2.tabulate(RESULTS))  # of dcad, rbqe without and with early exit
+    assert second["gmacs"].to_list() == [3, 2, 1]
+    assert second["delta_psnr_jpeg"].to_list() == [1, 2, 3]
+
+
+def test_intervals_compare_every_gain_with_the_best_other_method():
+    found = intervals.tabulate(RESULTS)
+    found = found[(found["metric"] == "delta_psnr") & (found["exit"].isin(["", "early"]))]
+    lines = found.set_index(["compressor", "quality", "method"])
+    best = lines.loc[("jpeg", 10, "dcad")]  # gains 0.7 and 0.9, rbqe 0.5 and 0.1
+    assert (best["mean"], best["low"], best["high"], best["n"]) == (0.8, 0.7, 0.9, 2)
+    assert (best["rival"], best["difference"]) == ("rbqe", 0.5)
+    assert best["p"] == 0.5  # both differences of one sign: 2 of 4
+    average = lines.loc[("jpeg", "ave.", "rbqe")]  # image a: (0.2 + 0.5) / 2, b: (0.5 + 0.1) / 2
+    assert (average["mean"], average["low"], average["high"]) == (0.325, 0.3, 0.35)
+    assert average["difference"] == pytest.approx(-0.275)
+    pd.testing.assert_frame_equal(intervals.tabulate(RESULTS), intervals.tabulate(RESULTS))
+
+
+def test_table3_has_powerqes_rows_below_ours():
+    measured = RESULTS.measurements.replace({"method": {"rbqe": "rbqe-powerqe-v1"}})
+    measured = measured[measured["compressor"] == "jpeg"]
+    methods = ["decoded", "dcad", "rbqe-powerqe-v1"]
+    found = table3.tabulate(dataclasses.replace(RESULTS, measurements=measured, methods=methods))
+    assert list(found) == ["method", "exit", "numbers", "jpeg_10", "jpeg_20"]
+    lines = found.set_index(["method", "exit", "numbers"])
+    assert list(lines.loc[("decoded", "", "ours")]) == [30.5, 28.5]
+    assert list(lines.loc[("decoded", "", "paper")]) == [25.83, 28.00]  # README of PowerQE v1.0
+    assert list(lines.loc[("decoded", "", "difference")]) == [4.67, 0.5]
+    assert list(lines.loc[("rbqe-powerqe-v1", "early", "ours")]) == pytest.approx([30.8, 28.85])
+    assert list(lines.loc[("rbqe-powerqe-v1", "early", "paper")]) == [27.78, 30.00]
+    assert list(lines.loc[("rbqe-powerqe-v1", "3", "ours")]) == pytest.approx([30.8, 28.8])
+    assert ("cbdnet", "", "paper") in lines.index
+    places = table3.places(found)
+    assert set(found.loc[places.index, "numbers"]) == {"ours"}
+    assert "decoded" not in set(found.loc[places.index, "method"])
+
+
+def test_an_exit_fixed_by_the_quality_goes_from_the_first_to_the_last():
+    five = {"jpeg": [50, 40, 30, 20, 10]}
+    values = {}
+    for number, quality in enumerate(five["jpeg"], start=1):
+        values["a", "jpeg", quality, "decoded", 1, "psnr_unrounded"] = 30.0
+        for exit in range(1, 6):
+            values["a", "jpeg", quality, "rbqe", exit, "psnr_unrounded"] = 30 + number + exit / 10
+            values["a", "jpeg", quality, "rbqe", exit, "iqam"] = 0.9
+    found = table3.tabulate(dataclasses.replace(RESULTS, measurements=rows(values), methods=["decoded", "rbqe"]))
+    fixed = found.set_index(["method", "exit"]).loc[("rbqe", "by quality")]
+    assert [fixed[f"jpeg_{quality}"] for quality in five["jpeg"]] == [31.1, 32.2, 33.3, 34.4, 35.5]
+
+
+def lines_of(panel) -> list[tuple[list, list]]:
+    """Return the points of every curve with open markers: what a paper printed."""
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines() if line.get_mfc() == "white"]
+
+
+def as_published() -> tables.Results:
+    """Return RESULTS with the QPs 22 and 37 of HEVC alone."""
+    hevc = RESULTS.measurements[RESULTS.measurements["compressor"] == "hevc"]
+    both = pd.concat([hevc, hevc.assign(quality=22)], ignore_index=True)
+    return dataclasses.replace(RESULTS, measurements=both, all_measurements=both)
+
+
+def test_published_points_lie_over_ours():
+    """The values are those of RBQE, ECCV 2020, Table 1 and Figs. 3, 5a, 6a and 6b."""
+    drawn = as_published()
+    (cost,) = gain_over_cost.draw(drawn).axes
+    overlay = [points for points in lines_of(cost) if points[0]]
+    assert overlay[0] == ([77.8] * 5, [0.311, 0.278, 0.314, 0.353, 0.321])
+    assert overlay[1] == ([17.9, 22.3, 25.5, 27.2, 27.5], [0.604, 0.487, 0.464, 0.494, 0.504])
+    (sweep,) = plugins.find("benchmarks/figures", "threshold_sweep").draw(drawn).axes
+    ((gmacs, gain),) = lines_of(sweep)
+    assert (gmacs[5], gain[5]) == (24.1, 0.51)
+    (forced,) = plugins.find("benchmarks/figures", "forced_exits").draw(drawn).axes
+    found = sorted(points[1] for points in lines_of(forced))
+    assert found == [[0.35, 0.42, 0.47, 0.49, 0.50], [0.60, 0.62, 0.62, 0.62, 0.62]]
+    (average,) = plugins.find("benchmarks/figures", "average_cost").draw(drawn).axes
+    assert [text.get_text() for text in average.texts] == ["77.8 (77.8)", "14.4 (27.2)", "14.4 (17.9)"]
+    psnr, ssim = plugins.find("benchmarks/figures", "score_over_quality").draw(drawn).axes
+    assert lines_of(psnr)[-1] == ([43.6, 40.8, 38.3, 36.0, 33.6], [0.77, 0.72, 0.68, 0.64, 0.59])
+    assert lines_of(ssim)[-1][0] == [0.98, 0.96, 0.93, 0.89, 0.85]
+
+
+def test_the_figure_of_gains_has_a_violin_per_quality_and_method():
+    for panel, qualities in zip(gains.draw(RESULTS).axes, (2, 1), strict=True):  # jpeg, hevc
+        assert [len(line.get_xdata()) for line in panel.get_lines()[1:]] == [qualities] * 2  # means of dcad and rbqe
+    jpeg = gains.draw(RESULTS).axes[0]
+    assert list(jpeg.get_lines()[1].get_ydata()) == pytest.approx([0.4, 0.8])

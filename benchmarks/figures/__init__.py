@@ -9,26 +9,27 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import files
+from benchmarks import files, published
 from benchmarks.tables import Results
+from benchmarks.tables.table1 import IN_THE_PAPER
 
 # Okabe and Ito's palette, safe for the colour-blind, and one marker per method beside it.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = "osD^vP*X"
-STYLE = {
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "savefig.dpi": 200,
-    "svg.hashsalt": "qebench",
-}
+STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("qebench.mplstyle"), use_default_template=False)
+# What a paper printed, over what we measured: open markers and dotted lines; the images are others.
+PUBLISHED = {"mfc": "white", "ls": ":", "lw": 0.8, "zorder": 3}
+CAPTION = "open markers: published (RBQE, ECCV 2020), on other images"
+
+
+def paper(compressor: str, source: str) -> pd.DataFrame:
+    """Return what RBQE (ECCV 2020) prints for a compressor in one of its figures or tables; no rows if nothing."""
+    rows = published.read("eccv2020")
+    return rows[(rows["source"] == source) & (rows["compressor"] == IN_THE_PAPER.get(compressor, compressor))]
 
 
 def panels(results: Results, methods: list[str]) -> tuple[Figure, dict[str, Axes]]:

@@ -1,10 +1,10 @@
-"""PSNR gain of each exit forced on all images, one curve per quality (the paper's Fig. 6b)."""
+"""PSNR gain of each exit forced on all images, one curve per quality (the paper's Fig. 6b), which lies over ours."""
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks import measurements
-from benchmarks.figures import COLOURS, MARKERS, STYLE, multi_exit_methods, panels
+from benchmarks.figures import CAPTION, COLOURS, MARKERS, PUBLISHED, STYLE, multi_exit_methods, panels, paper
 from benchmarks.tables import Results
 
 
@@ -16,6 +16,7 @@ def draw(results: Results) -> Figure:
     with plt.rc_context(STYLE):
         figure, places = panels(results, methods)
         for compressor, panel in places.items():
+            papers = paper(compressor, "Fig. 6b")
             for method in methods:
                 chosen = points[(points["compressor"] == compressor) & (points["method"] == method)]
                 for number, (quality, curve) in enumerate(chosen.groupby("quality", sort=False)):
@@ -23,6 +24,10 @@ def draw(results: Results) -> Figure:
                     label = f"{quality}" if len(methods) == 1 else f"{method}, {quality}"
                     look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 4, "lw": 1}
                     panel.plot(means["gmacs_paper"], means["value"], label=label, **look)
+                    printed = papers[(papers["quality"] == str(quality)) & (papers["method"] == method)]
+                    costs = means["gmacs_paper"].reindex(printed["exit"])
+                    panel.plot(costs, printed["value"], **look | PUBLISHED)
             panel.set(title=compressor, xlabel="GMACs of exit 1 to 5 (paper's accounting)", ylabel="PSNR gain (dB)")
             panel.legend(title="quality", ncols=5, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        figure.supxlabel(CAPTION, fontsize=7)
     return figure

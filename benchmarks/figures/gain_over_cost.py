@@ -9,17 +9,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from benchmarks import early_exit, measurements
-from benchmarks.figures import COLOURS, MARKERS, STYLE, panels
+from benchmarks import early_exit, measurements, published
+from benchmarks.figures import CAPTION, COLOURS, MARKERS, PUBLISHED, STYLE, panels, paper
 from benchmarks.tables import Results
+from benchmarks.tables.table1 import IN_THE_PAPER
 
 
 def draw(results: Results) -> Figure:
-    """Return one panel per compressor, GMACs on a logarithmic axis, gain in dB on the other."""
+    """Return one panel per compressor, GMACs on a logarithmic axis, gain in dB on the other; over them the paper's."""
     cost = results.complexity.rename(columns={"gmacs_paper": "cost"})
     both = pd.concat([cost.assign(early_exit=stops) for stops in (False, True)])
     figure = draw_over(results, both, "GMACs (512x512, paper's accounting)")
+    figure.legends[0].set_title(CAPTION, {"size": 7})
     for panel in figure.axes:
+        for ours in panel.get_lines():
+            points = _published(panel.get_title(), ours.get_label())
+            look = {"color": ours.get_color(), "marker": ours.get_marker(), "ms": ours.get_markersize()}
+            panel.plot(points["gmacs"], points["gain"], **look | PUBLISHED)
         panel.set(xscale="log", xticks=[10, 20, 50, 100, 200], xlim=(8, 220))
         panel.xaxis.set_major_formatter(ScalarFormatter())
         panel.xaxis.set_minor_formatter(NullFormatter())
@@ -47,6 +53,25 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> Figure:
         handles = next(iter(places.values())).get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=min(len(names), 4))
     return figure
+
+
+def _published(compressor: str, label: str) -> pd.DataFrame:
+    """Return gmacs and gain of the paper's points for a method, from the best to the worst quality, or no rows.
+
+    Gains are those of Table 1, GMACs those of Fig. 5a: its RBQE is with early exit, and its averages are for HEVC only.
+    """
+    method, _, early = label.partition(", ")
+    gains = paper(compressor, "Table 1")
+    gains = gains[(gains["method"] == method) & (gains["quality"] != "ave.")].set_index("quality")["value"]
+    costs = published.read("eccv2020").query("source == 'Fig. 5a'")
+    costs = costs[costs["method"] == method]
+    if early:
+        gmacs = costs[costs["compressor"] == IN_THE_PAPER.get(compressor, compressor)].set_index("quality")["value"]
+    else:
+        gmacs = pd.Series(
+            {quality: value for quality in gains.index for value in costs.loc[costs["exit"] == 1, "value"]}
+        )
+    return pd.concat({"gmacs": gmacs, "gain": gains}, axis="columns", join="inner")
 
 
 def _curves(results: Results, cost: pd.DataFrame) -> pd.DataFrame:

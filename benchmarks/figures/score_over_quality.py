@@ -3,14 +3,17 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks.figures import COLOURS, MARKERS, STYLE
+from benchmarks.figures import CAPTION, COLOURS, MARKERS, PUBLISHED, STYLE, paper
 from benchmarks.tables import Results
 
 AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
 
 def draw(results: Results) -> Figure:
-    """Return a row of panels per compressor, PSNR and SSIM: pale points are images, large ones means by quality."""
+    """Return a row of panels per compressor, PSNR and SSIM: pale points are images, large ones means by quality.
+
+    Over them lie the paper's means.
+    """
     rows = results.measurements[results.measurements["method"] == "decoded"]
     missing = {"iqam", *AXES} - set(rows["metric"])
     if missing:
@@ -21,6 +24,7 @@ def draw(results: Results) -> Figure:
         size = (7.2, 2.9 * len(compressors))
         figure, grid = plt.subplots(len(compressors), len(AXES), figsize=size, squeeze=False, sharey="row")
         for places, compressor in zip(grid, compressors, strict=True):
+            means = paper(compressor, "Fig. 3").pivot(index="quality", columns="metric", values="value")
             for panel, (metric, label) in zip(places, AXES.items(), strict=True):
                 for number, (quality, images) in enumerate(wide.loc[compressor].groupby("quality", sort=False)):
                     colour = COLOURS[number]
@@ -29,7 +33,10 @@ def draw(results: Results) -> Figure:
                     panel.plot(
                         mean[metric], mean["iqam"], MARKERS[number], color=colour, mec="white", ms=8, label=quality
                     )
+                if len(means):
+                    panel.plot(means[metric], means["iqam"], "d", color="black", ms=5, label="published", **PUBLISHED)
                 panel.set(title=compressor, xlabel=label)
             places[0].set_ylabel("IQAM score")
             places[-1].legend(title="quality", fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.supxlabel(CAPTION, fontsize=7)
     return figure

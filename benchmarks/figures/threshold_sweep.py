@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks import thresholds
-from benchmarks.figures import COLOURS, STYLE, multi_exit_methods, panels
+from benchmarks.figures import CAPTION, COLOURS, PUBLISHED, STYLE, multi_exit_methods, panels, paper
 from benchmarks.tables import Results
 
 
@@ -26,6 +26,13 @@ def draw(results: Results) -> Figure:
                     style = {"color": colour, "mfc": "none", "ms": 9 if marker == "o" else 6, "ls": ""}
                     text = f"{method}, {label}: T = {value:.2f}"
                     panel.plot(point["gmacs"], point["delta_psnr"], marker, label=text, **style)
+            points = paper(compressor, "Fig. 6a").pivot(index="threshold", columns="metric", values="value")
+            if len(points):
+                label = "rbqe, published: T = 0 to 1"
+                panel.plot(
+                    points["gmacs_paper"], points["delta_psnr"], "d", color="black", ms=4, label=label, **PUBLISHED
+                )
             panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", ylabel="PSNR gain (dB)")
-            panel.legend(loc="lower right", fontsize=7)
+            panel.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        figure.supxlabel(CAPTION, fontsize=7)
     return figure
