@@ -24,3 +24,4 @@ rule all:
     input:
         expand("results/{table}.csv", table=config["tables"]),
         expand("results/figures/{figure}.pdf", figure=config["figures"]),
+        "results/reproduction.csv",

@@ -26,8 +26,8 @@ NOTE = (
     "One image of height x width pixels, each exit computed alone. params: the whole network, tied layers once; "
     "params_used: those that the exit needs. Billions of multiply-accumulates: gmacs, exact; gmacs_paper, in the "
     "accounting of thop 0.0.30 (with biases, normalisation and pooling, transposed convolutions at their output); "
-    "gmacs_published, those of RBQE (ECCV 2020), Figs. 5a and 6b; gmacs_so_far, exact, with the heads of the exits "
-    "before. A network of one channel takes R, G and B apart."
+    "gmacs_published, those of RBQE (ECCV 2020), Figs. 5a and 6b; gmacs_so_far, exact, and params_so_far: with the "
+    "heads of the exits before. A network of one channel takes R, G and B apart."
 )
 
 
@@ -40,8 +40,9 @@ def measure(
 
     Beside method, exit, channels, height and width it has `params` of the whole network; `gmacs`, `gmacs_paper` and
     `params_used`, which computing that exit alone takes (see `count`); `gmacs_published` by the RBQE paper, or NaN;
-    `gmacs_so_far` (exact), what stopping there costs, with the heads of the exits before it; and `form`, "" if there is
-    one only. For a method that is no network, GMACs are NaN. The IQAM's own arithmetic (0.01 GMACs a score) is in none.
+    `gmacs_so_far` (exact) and `params_so_far`, what stopping there costs, with the heads of the exits before it; and
+    `form`, "" if there is one only. For a method that is no network, GMACs are NaN. The IQAM's own arithmetic (0.01
+    GMACs a score) is in none.
 
     Raises ValueError if the network takes neither `channels` nor one.
     """
@@ -110,9 +111,9 @@ def _records(method: str, form: str, model: nn.Module, channels: int, height: in
         so_far = lambda: list(islice(network.exits(model, x), exit))  # noqa: B023, E731
         if params > 0 or isinstance(model, nn.Identity):
             cost = count(model, alone)
-            gmacs_so_far = cost["gmacs"] if exit == 1 else exact(so_far)
+            stopped = cost if exit == 1 else count(model, so_far)
         else:
-            cost, gmacs_so_far = {"gmacs": math.nan, "gmacs_paper": math.nan, "params_used": 0}, math.nan
+            cost = stopped = {"gmacs": math.nan, "gmacs_paper": math.nan, "params_used": 0}
         yield {
             "method": method,
             "exit": exit,
@@ -123,8 +124,9 @@ def _records(method: str, form: str, model: nn.Module, channels: int, height: in
             "gmacs": cost["gmacs"],
             "gmacs_paper": cost["gmacs_paper"],
             "gmacs_published": papers.get(exit, math.nan),
-            "gmacs_so_far": gmacs_so_far,
+            "gmacs_so_far": stopped["gmacs"],
             "params_used": cost["params_used"],
+            "params_so_far": stopped["params_used"],
             "form": form,
         }
 

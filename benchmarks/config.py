@@ -4,8 +4,9 @@ import difflib
 from pathlib import Path
 
 import compressors
-from benchmarks import collections, datasets, plugins
+from benchmarks import collections, datasets, plugins, splits
 
+PAPERS = ("eccv2020", "powerqe")  # protocols, files of workflow/config/
 SCHEMA = plugins.ROOT / "workflow/schemas/config.schema.yaml"
 
 
@@ -136,6 +137,18 @@ def split(config: dict, dataset: str) -> Path | None:
 def pictures(config: dict, dataset: str) -> list[Path]:
     """Return the pictures of a data set; errors as in `datasets.choose`."""
     return datasets.choose(dataset, source(config, dataset), split(config, dataset))
+
+
+def follows(config: dict) -> str:
+    """Return the protocol of a paper that a run follows on all of its pictures, as a name in PAPERS; "" for none."""
+    import yaml
+
+    for name in PAPERS:
+        paper = yaml.safe_load((plugins.ROOT / f"workflow/config/{name}.yaml").read_text())
+        if all(config[key] == paper[key] for key in ("dataset", "split", "protocol")):
+            complete = splits.read(Path(paper["split"]))["test"].count
+            return name if len(pictures(config, config["dataset"])) == complete else ""
+    return ""
 
 
 def describe(config: dict) -> str:
