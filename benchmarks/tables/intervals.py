@@ -14,10 +14,11 @@ from benchmarks.tables import AVERAGE, Results, qualities
 METRICS = {"psnr_unrounded": ("delta_psnr", 3), "ssim": ("delta_ssim", 4)}  # with the decimals of their gains
 POINT = ["method", "trained_on", "exit"]
 EARLY = "early"  # in place of an exit
+COLUMNS = ["compressor", "quality", *POINT, "metric", "n", "mean", "low", "high", "rival", "difference", "p"]
 
 
 def tabulate(results: Results) -> pd.DataFrame:
-    """Return compressor, quality, POINT, metric, n, mean, low, high, rival, difference and p.
+    """Return COLUMNS, the numbers as text.
 
     low and high bound the mean over n images with 95 % confidence. rival is the method (with the compressor that its
     weights are for, if that is another) whose mean is the best of all others, so for the best method the runner-up;
@@ -38,7 +39,7 @@ def tabulate(results: Results) -> pd.DataFrame:
                     {"compressor": compressor, "quality": quality} | row
                     for row in _rows(columns.dropna(axis="columns"), metric, compressor)
                 ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _gains(results: Results, metric: str) -> pd.DataFrame:
@@ -62,17 +63,22 @@ def _rows(gains: pd.DataFrame, metric: str, compressor: str) -> Iterator[dict[st
     rivals = means[means.index.get_level_values("exit").isin(["", EARLY])]
     for point, mean in means.items():
         low, high = statistics.interval(gains[point].to_numpy())
-        row = dict(zip(POINT, point, strict=True)) | {"metric": name, "n": len(gains)}
-        row |= {"mean": round(mean, decimals), "low": round(low, decimals), "high": round(high, decimals)}
+        numbers = {"mean": mean, "low": low, "high": high}
         others = rivals[[other[:2] != point[:2] for other in rivals.index]]
-        rival, difference, p = "", math.nan, math.nan
+        rival, p = "", math.nan
         if len(others):
             best = others.idxmax()
             rival = "_".join(best[:2]) if best[1] not in ("", compressor) else best[0]
             differences = (gains[point] - gains[best]).to_numpy()
-            difference = round(differences.mean(), decimals) + 0.0  # not -0
-            p = float(f"{statistics.p_value(differences):.2g}")
-        yield row | {"rival": rival, "difference": difference, "p": p}
+            numbers["difference"], p = differences.mean(), statistics.p_value(differences)
+        texts = {key: _text(value, f".{decimals}f") for key, value in numbers.items()}
+        row = dict(zip(POINT, point, strict=True)) | {"metric": name, "n": len(gains)} | texts
+        yield row | {"rival": rival, "difference": texts.get("difference", ""), "p": _text(p, ".2g")}
+
+
+def _text(value: float, form: str) -> str:
+    """Return a number as text: PSNR and SSIM, in one column, have their own decimals."""
+    return "" if math.isnan(value) else f"{value:z{form}}"  # z: no -0
 
 
 def note(results: Results) -> str:
