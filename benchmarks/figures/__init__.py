@@ -57,5 +57,5 @@ def multi_exit_methods(results: Results) -> list[str]:
 def write(figure: Figure, output: Path) -> None:
     """Save a figure as `output` (.pdf) and beside it as .png; the same figure gives the same bytes."""
     for path, metadata in ((output, {"CreationDate": None}), (output.with_suffix(".png"), {"Software": None})):
-        with files.replacing(path) as temporary:
+        with files.replacing(path) as temporary, plt.rc_context(STYLE):  # resolution and fonts are settings of saving
             figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
