@@ -345,8 +345,8 @@ def test_native_cells_of_generalization_have_a_star_for_people_alone(tmp_path):
     marks = pd.DataFrame({"compressor": [False], "dcad_jpeg": [True], "dcad_hevc": [False]})
     tables.write(frame, "A note.", tmp_path / "table.csv", marks)
     assert (tmp_path / "table.csv").read_text() == "compressor,dcad_jpeg,dcad_hevc\njpeg,0.5,0.25\n"
-    assert (tmp_path / "table.md").read_text().splitlines()[2].split() == ["|", "jpeg", "|", "0.5*", "|", "0.25", "|"]
-    assert "0.5*" in (tmp_path / "table.tex").read_text()
+    assert (tmp_path / "table.md").read_text().splitlines()[2].split() == ["|", "jpeg", "|", "0.5†", "|", "0.25", "|"]
+    assert "0.5†" in (tmp_path / "table.tex").read_text()
 
 
 def curve(gain: float, bpps: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)) -> pd.DataFrame:

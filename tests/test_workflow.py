@@ -333,7 +333,7 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tree
         assert table[f"staged_{codec}"].iloc[3:].to_list() == pytest.approx([expected] * 2, abs=0.0005 + 1e-9)
     assert table["staged_hevc"].iloc[:3].isna().all()
     markdown = (tree / "results/generalization.md").read_text().splitlines()
-    assert ["*" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
+    assert ["†" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
 
 
 def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:

@@ -2,7 +2,7 @@
 
 A table is a pure function of `Results`. `write` prints it as CSV for programs, Markdown and LaTeX for people. There
 the best cells are bold and the second underlined, where the module says by `places(frame) -> DataFrame` which they are,
-and those have a star for which its `marked(results) -> DataFrame` is true, if it has these functions.
+and those have a dagger for which its `marked(results) -> DataFrame` is true, if it has these functions.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks import files
 
 AVERAGE = "ave."  # in place of a quality: the mean over a compressor's qualities
+MARK = "†"  # a star would be taken for Markdown's emphasis
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,11 @@ def write(
     """Write a table as `output` (.csv) and beside it as .md and .tex, each with `note` but the CSV.
 
     Numbers are rounded already; those of a column are printed with equally many decimals. Missing cells are empty. In
-    the versions for people, cells where `marked` (bool) is true get a star; those where `places` is 1 are bold, and 2
+    the versions for people, cells where `marked` (bool) is true get a dagger; those where `places` is 1 are bold, and 2
     underlined. Both are shaped like `frame`, or have some of its rows and columns.
     """
     cells = frame.apply(_aligned)
-    stars = _like(frame, marked, False)
-    shown = cells.where(~stars, cells + "*")
+    shown = cells.where(~_like(frame, marked, False), cells + MARK)
     texts = {
         output: cells.to_csv(index=False, lineterminator="\n"),
         output.with_suffix(".md"): f"{markdown(shown, places)}\n\n{note}\n",

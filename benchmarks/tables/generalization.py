@@ -56,6 +56,6 @@ def note(results: Results) -> str:
     return (
         f"PSNR gain in dB (unrounded output), mean over n = {rows['image'].nunique()} images of "
         f"{', '.join(rows['dataset'].unique())}; {results.protocol}. Columns: method and the compressor that its "
-        "weights are for (*: that of the row). Multi-exit methods with early exit, IQAM block size and threshold being "
+        "weights are for (†: that of the row). Multi-exit methods with early exit, IQAM block size and threshold being "
         f"those of the compressor that the weights are for ({used}). Confidence intervals and tests: intervals.md."
     )
