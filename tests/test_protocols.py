@@ -163,7 +163,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a copy of the tree per protocol after its run, both at the same time."""
 
     def run(name: str) -> Path:
-        tree = tmp_path_factory.mktemp(name) / "tree"
+        tree = base / name
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for path in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")):
             if (ROOT / os.fsdecode(path)).is_file():
@@ -185,6 +185,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
+    base = tmp_path_factory.mktemp("protocols")  # not by the threads, which would create the first folder twice
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(RUNS, pool.map(run, RUNS), strict=True))
 
