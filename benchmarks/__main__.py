@@ -51,6 +51,18 @@ def main(arguments: list[str] | None = None) -> None:
     merge.add_argument("inputs", type=Path, nargs="+")
     merge.add_argument("-o", "--output", type=Path, required=True)
 
+    examples = steps.add_parser("examples", help="a few images to look at, enhanced again, beside what was measured")
+    examples.add_argument("--measurements", type=Path, required=True)
+    examples.add_argument("--originals", type=Path, required=True, help="X.csv, beside X/")
+    examples.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
+    examples.add_argument("--keys", nargs=2, required=True, metavar=("DATASET", "COMPRESSOR"))
+    examples.add_argument(
+        "--methods", nargs="+", required=True, metavar="METHOD[=WEIGHTS]", help="in the order to show"
+    )
+    examples.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T")
+    examples.add_argument("-o", "--output", type=Path, required=True, help="X.csv; the images go to X/ beside it")
+    _add_device(examples)
+
     complexity = steps.add_parser("complexity", help="parameters and GMACs of one method, per exit")
     complexity.add_argument("method")
     complexity.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
@@ -131,6 +143,17 @@ def main(arguments: list[str] | None = None) -> None:
     reproduction.add_argument("--literature", type=Path, nargs="*", default=[], help="files of jpeg-literature -o")
     reproduction.add_argument("--follows", default="", help="the paper's protocol that the run follows (default: none)")
 
+    report = steps.add_parser("report", help="the page of tables, plots, images and provenance")
+    report.add_argument("--measurements", type=Path, required=True)
+    report.add_argument("--tables", type=Path, nargs="+", required=True, help="X.csv, beside X.md")
+    report.add_argument("--figures", type=Path, nargs="*", default=[], help="PNG files")
+    report.add_argument("--examples", type=Path, nargs="*", default=[], help="COMPRESSOR.csv, beside COMPRESSOR/")
+    report.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T")
+    report.add_argument("--methods", nargs="+", required=True, help="in the order to show")
+    report.add_argument("--protocol", required=True, help="in words")
+    report.add_argument("--config", required=True, help="as text")
+    report.add_argument("-o", "--output", type=Path, required=True)
+
     options = parser.parse_args(arguments)
     try:
         globals()[f"_{options.step.replace('-', '_')}"](options)
@@ -210,6 +233,20 @@ def _merge(options: argparse.Namespace) -> None:
     from benchmarks import measurements
 
     measurements.merge(options.inputs, options.output)
+
+
+def _examples(options: argparse.Namespace) -> None:
+    from benchmarks import examples, measurements
+    from methods import network
+
+    device = network.choose_device(options.device, options.threads)
+    rows = measurements.native(measurements.read(options.measurements)[0])
+    dataset, compressor = options.keys
+    rows = rows[(rows["dataset"] == dataset) & (rows["compressor"] == compressor)]
+    named = (name.partition("=")[::2] for name in options.methods)
+    weights = {method: Path(path) if path else None for method, path in named}
+    sources = examples.Sources(options.originals, options.decoded, weights)
+    examples.write(rows, _thresholds(options.thresholds), sources, device, options.output)
 
 
 def _complexity(options: argparse.Namespace) -> None:
@@ -350,6 +387,20 @@ def _reproduction(options: argparse.Namespace) -> None:
     _write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}).to_dict("records"), options.output)
     with files.replacing(options.output.with_suffix(".md")) as temporary:
         temporary.write_text(reproduction.page(table, options.protocol))
+
+
+def _report(options: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from benchmarks import measurements, report
+    from benchmarks.tables import Results
+
+    rows, records = measurements.read(options.measurements)
+    native, costs = measurements.native(rows), pd.DataFrame()
+    thresholds = _thresholds(options.thresholds)
+    results = Results(native, costs, costs, thresholds, options.methods, options.protocol, rows)
+    shown = report.Shown(options.tables, options.figures, options.examples)
+    report.write(results, records, shown, options.config, options.output)
 
 
 def _results(options: argparse.Namespace):
