@@ -22,8 +22,8 @@ results/%: $(INSTALLED) FORCE
 	$(RUN) snakemake --cores all $@ $(if $(CONFIG),--config $(CONFIG))
 
 report: $(INSTALLED)
-	$(RUN) snakemake --cores all $(if $(CONFIG),--config $(CONFIG))
-	$(RUN) snakemake --report results/report.html $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --cores all all results/report.html $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --report results/workflow.html $(if $(CONFIG),--config $(CONFIG))
 
 weights: $(INSTALLED)
 	$(RUN) snakemake --cores all weights $(if $(CONFIG),--config $(CONFIG))

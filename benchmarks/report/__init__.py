@@ -10,7 +10,6 @@ from pathlib import Path
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from benchmarks import files
 from benchmarks.report import plots, sliders
@@ -54,11 +53,11 @@ def write(results: Results, records: list[dict], shown: Shown, config: str, outp
         provenance=_provenance(records),
         versions=records[0]["versions"] if records else {},
         config=config,
-        style=Markup((HERE / "page.css").read_text()),
-        datatables_style=Markup(bundle.with_suffix(".css").read_text(encoding="utf-8")),
+        style=(HERE / "page.css").read_text(),
+        datatables_style=bundle.with_suffix(".css").read_text(encoding="utf-8"),
         datatables=_uri(bundle.read_bytes(), "text/javascript"),
-        plotly=Markup(get_plotlyjs()),
-        script=Markup((HERE / "page.js").read_text()),
+        plotly=get_plotlyjs(),
+        script=(HERE / "page.js").read_text(),
     )
     with files.replacing(output) as temporary:
         temporary.write_text(page, encoding="utf-8")

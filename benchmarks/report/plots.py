@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 import plotly.graph_objects as go
-from markupsafe import Markup
 
 from benchmarks import rate_distortion
 from benchmarks.figures import COLOURS
@@ -41,7 +40,7 @@ def draw(results: Results) -> list[dict]:
                 default_height="26rem",
                 config={"responsive": True, "displaylogo": False},
             )
-            drawn.append({"title": title, "text": text, "compressor": compressor, "html": Markup(html)})
+            drawn.append({"title": title, "text": text, "compressor": compressor, "html": html})
     return drawn
 
 

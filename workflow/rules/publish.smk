@@ -107,3 +107,67 @@ rule complexity_figure:
 
 
 ruleorder: complexity_figure > figure
+
+
+rule examples:
+    """A few images of one compressor, chosen by rule and enhanced again, with what was measured of them."""
+    input:
+        measurements="results/measurements.parquet",
+        weights=lambda wildcards: [
+            path for method in METHODS for path in checked.weights(config, method, wildcards.compressor)
+        ],
+        originals="results/originals/{dataset}.csv",
+        decoded=lambda wildcards: [
+            f"results/decoded/{wildcards.dataset}/{wildcards.compressor}/{quality}.csv"
+            for quality in COMPRESSORS[wildcards.compressor]["qualities"]
+        ],
+    output:
+        csv="results/examples/{dataset}/{compressor}.csv",
+        images=directory("results/examples/{dataset}/{compressor}"),
+    log:
+        "logs/examples/{dataset}/{compressor}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=GPU,
+    params:
+        methods=lambda wildcards: " ".join(
+            shlex.quote("=".join([method, *checked.weights(config, method, wildcards.compressor)]))
+            for method in METHODS
+            if wildcards.compressor in native(method)
+        ),
+        thresholds=THRESHOLDS,
+        device=config["device"],
+    shell:
+        "python -m benchmarks examples --measurements {input.measurements} --originals {input.originals}"
+        " --decoded {input.decoded} --keys {wildcards.dataset} {wildcards.compressor} --methods {params.methods}"
+        " --thresholds {params.thresholds} --device {params.device} --threads {threads} -o {output.csv} 2> {log}"
+
+
+rule page:
+    """Our report: tables, plots, images and provenance on one page."""
+    input:
+        measurements="results/measurements.parquet",
+        tables=expand("results/{table}.csv", table=config["tables"]),
+        figures=expand("results/figures/{figure}.png", figure=config["figures"]),
+        examples=[
+            f"results/examples/{DATASET}/{compressor}.csv"
+            for compressor in COMPRESSORS
+            if any(compressor in native(method) for method in METHODS if method != "decoded")
+        ],
+    output:
+        "results/report.html",
+    log:
+        "logs/report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        thresholds=THRESHOLDS,
+        methods=" ".join(METHODS),
+        protocol=checked.describe(config),
+        config=yaml.safe_dump({**config}, sort_keys=False),
+    shell:
+        "python -m benchmarks report --measurements {input.measurements} --tables {input.tables}"
+        " --figures {input.figures} --examples {input.examples} --thresholds {params.thresholds}"
+        " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q} -o {output} 2> {log}"
