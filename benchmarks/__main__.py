@@ -154,6 +154,12 @@ def main(arguments: list[str] | None = None) -> None:
     report.add_argument("--config", required=True, help="as text")
     report.add_argument("-o", "--output", type=Path, required=True)
 
+    strips = steps.add_parser("strips", help="the figure of the examples of one compressor")
+    strips.add_argument("examples", type=Path, help="COMPRESSOR.csv, beside COMPRESSOR/")
+    strips.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
+    strips.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
+    strips.add_argument("-o", "--output", type=Path, required=True)
+
     options = parser.parse_args(arguments)
     try:
         globals()[f"_{options.step.replace('-', '_')}"](options)
@@ -401,6 +407,12 @@ def _report(options: argparse.Namespace) -> None:
     results = Results(native, costs, costs, thresholds, options.methods, options.protocol, rows)
     shown = report.Shown(options.tables, options.figures, options.examples)
     report.write(results, records, shown, options.config, options.output)
+
+
+def _strips(options: argparse.Namespace) -> None:
+    from benchmarks import figures, qualitative
+
+    figures.write(qualitative.draw(options.examples, options.block_size, options.iqam), options.output)
 
 
 def _results(options: argparse.Namespace):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import datasets, examples, manifests, measurements, report, tables
+from benchmarks import datasets, examples, manifests, measurements, qualitative, report, tables
 from benchmarks.__main__ import main
 from benchmarks.metrics import IDENTICAL
 from compressors.__main__ import main as compress
@@ -149,6 +149,19 @@ def test_examples_have_the_psnr_measured_and_mark_the_exit_taken(folder: Path) -
     for _, group in exits.groupby(["picture", "quality"]):
         reached = group.loc[group["iqam"] >= THRESHOLDS["jpeg"], "exit"].tolist()
         assert group.loc[group["taken"], "exit"].tolist() == [*reached, 5][:1]
+
+
+def test_strips_show_the_numbers_measured_and_the_exit_taken(folder: Path) -> None:
+    listed = pd.read_csv(folder / "examples/jpeg.csv", dtype={"picture": str})
+    figure = qualitative.draw(folder / "examples/jpeg.csv", 8, "matlab")
+    panels = figure.axes[: 2 * 3 * 7]  # two pictures; crop, errors and blocks; the original, the decoded and five exits
+    below = [panel.get_xlabel() for panel in panels]
+    titles = [panel.get_title() for panel in panels]
+    shown = listed[(listed["quality"] == 40) & (listed["method"] != "original")]  # the middle of 10 and 40
+    assert len(shown) == 12
+    for row in shown.to_dict("records"):
+        assert f"{row['psnr']:.2f} dB\nSSIM {row['ssim']:.4f}" in below
+    assert sum("(taken)" in title for title in titles) == 2
 
 
 def test_examples_of_other_weights_than_those_measured_are_refused(folder: Path, tmp_path: Path) -> None:

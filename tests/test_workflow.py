@@ -512,9 +512,15 @@ def test_the_report_holds_tables_and_figure(tree: Path) -> None:
 def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> None:
     done = snakemake(tree, "results/report.html")
     assert done.returncode == 0, done.stdout
-    assert jobs(done) == {"examples": 2, "page": 1}
+    assert jobs(done) == {"examples": 2, "strips": 2, "page": 1}
     page = (tree / "results/report.html").read_text(encoding="utf-8")
-    for title in ("hill, jpeg, quality 50", "lake, hevc, quality 37", "Figure: gain over cost", "table2"):
+    for title in (
+        "hill, jpeg, quality 50",
+        "lake, hevc, quality 37",
+        "Figure: gain over cost",
+        "Figure: mine-jpeg",
+        "table2",
+    ):
         assert title in page
     assert "Nothing to be done" in snakemake(tree, "results/report.html").stdout
     again = (tree / "results/report.html").read_bytes()

@@ -64,9 +64,13 @@ def write(results: Results, records: list[dict], shown: Shown, config: str, outp
 
 
 def _table(path: Path) -> dict:
-    """Return the name, note, header and rows of a table, its cells as they are printed in the CSV."""
+    """Return the name, note, header and rows of a table, its cells as they are printed in the CSV.
+
+    The note is the last paragraph of the Markdown version, if that is none of a table.
+    """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     note = path.with_suffix(".md").read_text().rpartition(MARK)[2].strip()
+    note = "" if note.startswith("|") else note
     return {"name": path.stem.replace("_", " "), "note": note, "columns": list(frame), "rows": frame.values.tolist()}
 
 

@@ -2,6 +2,9 @@ THRESHOLDS = " ".join(f"{name}={checked.iqam(config, name)['threshold']}" for na
 
 PUBLISHED = sorted(Path("benchmarks/published").glob("*.csv"))
 
+# The compressors that a method enhances with weights of its own for them, or without any: there are pictures to show.
+ENHANCED = [name for name in COMPRESSORS if any(name in native(method) for method in METHODS if method != "decoded")]
+
 
 rule table:
     """One table as CSV, Markdown and LaTeX."""
@@ -145,17 +148,37 @@ rule examples:
         " --thresholds {params.thresholds} --device {params.device} --threads {threads} -o {output.csv} 2> {log}"
 
 
+rule strips:
+    """The examples of one compressor side by side, with maps of errors and of the IQAM, as PDF and PNG."""
+    input:
+        "results/examples/{dataset}/{compressor}.csv",
+    output:
+        pdf="results/figures/qualitative/{dataset}-{compressor}.pdf",
+        png=report(
+            "results/figures/qualitative/{dataset}-{compressor}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
+    log:
+        "logs/figures/qualitative/{dataset}-{compressor}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
+        iqam=PROTOCOL["iqam"],
+    shell:
+        "python -m benchmarks strips {input} --block-size {params.block_size} --iqam {params.iqam}"
+        " -o {output.pdf} 2> {log}"
+
+
 rule page:
     """Our report: tables, plots, images and provenance on one page."""
     input:
         measurements="results/measurements.parquet",
-        tables=expand("results/{table}.csv", table=config["tables"]),
+        tables=expand("results/{table}.csv", table=[*config["tables"], "reproduction"]),
         figures=expand("results/figures/{figure}.png", figure=config["figures"]),
-        examples=[
-            f"results/examples/{DATASET}/{compressor}.csv"
-            for compressor in COMPRESSORS
-            if any(compressor in native(method) for method in METHODS if method != "decoded")
-        ],
+        examples=expand("results/examples/{dataset}/{compressor}.csv", dataset=DATASET, compressor=ENHANCED),
+        strips=expand("results/figures/qualitative/{dataset}-{compressor}.png", dataset=DATASET, compressor=ENHANCED),
     output:
         "results/report.html",
     log:
@@ -169,5 +192,5 @@ rule page:
         config=yaml.safe_dump({**config}, sort_keys=False),
     shell:
         "python -m benchmarks report --measurements {input.measurements} --tables {input.tables}"
-        " --figures {input.figures} --examples {input.examples} --thresholds {params.thresholds}"
+        " --figures {input.figures} {input.strips} --examples {input.examples} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q} -o {output} 2> {log}"
