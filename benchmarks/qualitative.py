@@ -24,7 +24,7 @@ NAMES = ["crop", "picture; errors", "IQAM"]
 
 
 def draw(listed: Path, block_size: int, variant: str) -> Figure:
-    """Return three rows per picture; `listed` is a file of `examples.write`, the rest are the IQAM's block and variant."""
+    """Return three rows per picture; `listed` is a file of `examples.write`, the rest is for the IQAM."""
     rows = pd.read_csv(listed, dtype={"picture": str})
     qualities = sorted(rows["quality"].unique())
     rows = rows[rows["quality"] == qualities[len(qualities) // 2]]
@@ -61,7 +61,7 @@ def _strip(axes: np.ndarray, group: list[dict], pixels: list[np.ndarray], scorin
             error.imshow(difference.mean(axis=2), cmap="magma", vmin=0, vmax=LARGEST, interpolation="nearest")
             crop.set_xlabel(_numbers(row), fontsize=7)
         first = network.stack([image], "cpu")[:, :1].to(torch.float64)
-        block.imshow(iqam.assess(first, *scoring).block_scores[0], cmap="viridis", vmin=0, vmax=1)
+        block.imshow(iqam.assess(first, *scoring).block_scores[0].numpy(), cmap="viridis", vmin=0, vmax=1)
     for name, panel in zip(NAMES, axes[:, 0], strict=True):
         panel.set_ylabel(name, fontsize=7)
     for panel in axes.flat:
