@@ -189,7 +189,7 @@ rule page:
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
-        config=yaml.safe_dump({**config}, sort_keys=False),
+        config=lambda wildcards: yaml.safe_dump({**config}, sort_keys=False),  # a string with braces has wildcards
     shell:
         "python -m benchmarks report --measurements {input.measurements} --tables {input.tables}"
         " --figures {input.figures} {input.strips} --examples {input.examples} --thresholds {params.thresholds}"
