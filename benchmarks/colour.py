@@ -11,6 +11,7 @@ import numpy as np
 _MATRIX = np.array([[65481.0, 128553.0, 24966.0], [-37797.0, -74203.0, 112000.0], [112000.0, -93786.0, -18214.0]])
 _UNIT = 255_000
 _OFFSET = np.array([16.0, 128.0, 128.0])
+_STRIP = 256  # rows converted at a time
 _INVERSE = np.linalg.inv(_MATRIX / _UNIT)
 
 
@@ -22,7 +23,10 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     Raises ValueError if `rgb` is not uint8 with three channels.
     """
     _check(rgb)
-    return _rounded(rgb @ _MATRIX[0] / _UNIT + _OFFSET[0])
+    result = np.empty(rgb.shape[:2], np.uint8)
+    for top in range(0, len(rgb), _STRIP):  # in float64 a large picture takes gigabytes
+        result[top : top + _STRIP] = _rounded(rgb[top : top + _STRIP] @ _MATRIX[0] / _UNIT + _OFFSET[0])
+    return result
 
 
 def to_yuv420(rgb: np.ndarray) -> list[np.ndarray]:

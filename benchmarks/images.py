@@ -92,6 +92,8 @@ def _pixels(encoded: bytes) -> np.ndarray:
             image = _narrowed(encoded, image.format)
     image = _opaque(_from_cmyk(image) if image.mode == "CMYK" else image)
     check_size(*image.size)
+    if orientation == 1:  # each copy of a large picture takes as much memory again
+        return np.array(image)
     upright = Image.fromarray(np.asarray(image))  # without the file's other tags, which may be malformed
     upright.getexif()[ExifTags.Base.Orientation] = orientation
     return np.array(ImageOps.exif_transpose(upright))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmarks import colour
 from methods import early_exit, network
 
+STRIP = 256  # rows converted at a time, as floats of a large picture take gigabytes
 LUMA_GAIN = 255 / 219  # R, G and B per step of limited-range luma (ITU-R BT.601)
 
 
@@ -40,7 +41,7 @@ def enhance(
     decoded = network.to_tensor([colour.luma(picture) if by_luma else picture], device)
 
     scores: list[float] = []
-    for number, enhanced in enumerate(network.stages(model, decoded), start=1):
+    for number, enhanced in enumerate(network.stages(model, decoded, exit or 1), start=exit or 1):
         if number == (exit or count):
             break
         if exit is None:
@@ -53,5 +54,9 @@ def enhance(
 
 def _with_luma(picture: np.ndarray, decoded: Tensor, enhanced: Tensor) -> np.ndarray:
     """Return the RGB picture with its luma changed from `decoded` to `enhanced`, chroma kept."""
-    change = (enhanced - decoded)[0, 0].cpu().numpy()[..., None] * 255 * LUMA_GAIN
-    return (picture + change).round().clip(0, 255).astype(np.uint8)
+    result = np.empty_like(picture)
+    for top in range(0, len(picture), STRIP):
+        rows = slice(top, top + STRIP)
+        change = (enhanced[0, 0, rows] - decoded[0, 0, rows]).cpu().numpy()[..., None] * 255 * LUMA_GAIN
+        result[rows] = (picture[rows] + change).round().clip(0, 255).astype(np.uint8)
+    return result

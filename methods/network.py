@@ -6,17 +6,24 @@ overlapping tiles, and results are rounded, not truncated, to 8 bits.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-TILE = 2048  # side of the largest image enhanced in one piece, pixels
+from benchmarks import allocator
+
+WHOLE = 2048  # side of the largest image enhanced in one piece, pixels: that of DIV2K
+TILE = 896  # side of the tiles of larger ones, with their overlap: RBQE takes 2 GB for one
 # Pixels around each tile that are computed and dropped. RBQE's convolutions see 189 px far; what RRDBNet (976) and the
 # PowerQE forms of RBQE (220) see beyond changes nothing above rounding. Attention by means over the whole image (RBQE,
-# MPRNet) sees the tile's, and U-Net and CBDNet shift by a pixel in images of odd size, but not in tiles of them.
+# MPRNet) sees the tile's: of 1024x1024 px by RBQE, 1.7 % are one gray level off, none more. U-Net and CBDNet shift by a
+# pixel in images of odd size, but not in tiles of them.
 OVERLAP = 192
+ROWS = 1024  # converted at a time, as temporary floats of a large picture take gigabytes
+HELD = 2**27  # pixels of results in memory at a time (512 MiB): five exits of 27 megapixels
 
 
 def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
@@ -51,7 +58,7 @@ def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
 
 def to_tensor(images: list[np.ndarray], device: str) -> Tensor:
     """Return uint8 images (H, W) or (H, W, 3) of one size as float32 (N, C, H, W) in [0, 1]."""
-    return stack(images, device).float() / 255
+    return stack(images, device).float().div_(255)
 
 
 def stack(images: list[np.ndarray], device: str) -> Tensor:
@@ -73,7 +80,11 @@ def to_levels(batch: Tensor) -> Tensor:
 
 def to_bytes(batch: Tensor) -> Tensor:
     """Return float values in [0, 1] as uint8, clipped and rounded to nearest, not truncated."""
-    return to_levels(batch).round().to(torch.uint8)
+    result = torch.empty_like(batch, dtype=torch.uint8)
+    for top in range(0, batch.shape[-2], ROWS):
+        rows = (..., slice(top, top + ROWS), slice(None))
+        result[rows] = to_levels(batch[rows]).round_()
+    return result
 
 
 def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -82,10 +93,11 @@ def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def stages(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
-    """Yield what `enhance` returns exit by exit, each computed when it is asked for.
+def stages(model: nn.Module, x: Tensor, first: int = 1) -> Iterator[Tensor]:
+    """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
-    Images over TILE in height or width are enhanced by tiles, all exits of a tile at once.
+    Images over WHOLE in height or width are enhanced by tiles, all exits of a tile at once while the results fit in
+    HELD; of larger images each exit is computed from the start when it is asked for.
 
     Raises ValueError if the images have other channels than the network takes and it does not take one.
     """
@@ -93,21 +105,31 @@ def stages(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
     if channels != getattr(model, "channels", channels):
         if model.channels != 1:
             raise ValueError(f"{type(model).__name__} takes {model.channels} channels, the images have {channels}")
-        for enhanced in stages(model, x.reshape(count * channels, 1, height, width)):
+        for enhanced in stages(model, x.reshape(count * channels, 1, height, width), first):
             yield enhanced.reshape(x.shape)
-    elif max(height, width) <= TILE:
-        for enhanced in exits(model, pad(x, getattr(model, "multiple", 1))):
+    elif max(height, width) <= WHOLE:
+        for enhanced in islice(exits(model, pad(x, getattr(model, "multiple", 1))), first - 1, None):
             yield enhanced[..., :height, :width]
     else:
-        yield from _tiled(model, x)
+        yield from _tiled(model, x, first)
 
 
-def _tiled(model: nn.Module, x: Tensor) -> list[Tensor]:
-    results = [torch.empty_like(x) for _ in range(getattr(model, "exit_count", 1))]
-    for inner, outer in tiles(*x.shape[2:]):
-        inside = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-        for whole, tile in zip(results, enhance(model, x[(..., *outer)]), strict=True):
-            whole[(..., *inner)] = tile[(..., *inside)]
+def _tiled(model: nn.Module, x: Tensor, first: int) -> Iterator[Tensor]:
+    count = getattr(model, "exit_count", 1) - first + 1
+    together = count if count * x.numel() <= HELD else 1
+    for exit in range(first, first + count, together):
+        yield from _by_tiles(model, x, exit, together)
+
+
+def _by_tiles(model: nn.Module, x: Tensor, first: int, count: int) -> list[Tensor]:
+    """Return `count` exits, from exit `first` on, of images that are enhanced tile by tile."""
+    results = [torch.empty_like(x) for _ in range(count)]
+    with allocator.sparing():
+        for inner, outer in tiles(*x.shape[2:]):
+            inside = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+            exits_of_tile = islice(stages(model, x[(..., *outer)], first), count)
+            for whole, tile in zip(results, exits_of_tile, strict=True):
+                whole[(..., *inner)] = tile[(..., *inside)]
     return results
 
 

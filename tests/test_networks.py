@@ -347,6 +347,38 @@ def test_tiles_cover_every_pixel_once_with_their_margins(height: int, width: int
     assert (covered == 1).all()
 
 
+class Blurs(nn.Module):
+    """Three exits: the image blurred once, twice, three times; `computed` counts the blurs."""
+
+    channels, exit_count, computed = 1, 3, 0
+
+    def exits(self, x: torch.Tensor):
+        for _ in range(self.exit_count):
+            self.computed += 1
+            x = nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
+            yield x
+
+
+@pytest.mark.parametrize("held", [0, 10**9])  # no result at a time but one; all exits
+def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    x = torch.rand(1, 1, 75, 101)
+    whole = network.enhance(Blurs(), x)
+    settings = {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": held}  # three 3x3 means see three pixels far
+    for name, value in settings.items():
+        monkeypatch.setattr(network, name, value)
+    torch.testing.assert_close(network.enhance(Blurs(), x), whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(list(network.stages(Blurs(), x, 2)), whole[1:], rtol=0, atol=1e-6)
+
+
+def test_exits_of_a_large_image_are_computed_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": 0}.items():
+        monkeypatch.setattr(network, name, value)
+    model, x = Blurs(), torch.rand(1, 1, 75, 101)
+    tile_count = len(list(network.tiles(75, 101)))
+    counts = [model.computed for _ in network.stages(model, x)]
+    assert counts == [tile_count, tile_count * (1 + 2), tile_count * (1 + 2 + 3)]
+
+
 def test_tiles_give_what_the_whole_image_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     model = dcad.load(None, "cpu")
@@ -356,6 +388,7 @@ def test_tiles_give_what_the_whole_image_gives(monkeypatch: pytest.MonkeyPatch) 
     x = torch.rand(2, 3, 75, 101)
     whole = network.enhance(model, x)
     monkeypatch.setattr(network, "OVERLAP", 10)  # ten 3x3 convolutions see ten pixels far
+    monkeypatch.setattr(network, "WHOLE", 60)
     monkeypatch.setattr(network, "TILE", 48)
     torch.testing.assert_close(network.enhance(model, x), whole, rtol=0, atol=1e-5)
     monkeypatch.setattr(network, "OVERLAP", 4)
