@@ -4,8 +4,10 @@ The measuring steps of the workflow, each also by hand.
 """
 
 import argparse
+import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import allocator
@@ -34,6 +36,12 @@ def main(arguments: list[str] | None = None) -> None:
     obtain.add_argument("--download", metavar="PART", help="get this part into the folder first, from its source")
     obtain.add_argument("--zip", type=Path, metavar="FILE", help="unpack this official archive into the folder first")
 
+    shard = steps.add_parser("shard", help="the manifest of a part of a data set")
+    shard.add_argument("manifest", type=Path, help="X.csv, beside X/")
+    shard.add_argument("number", type=int, help="from 1")
+    shard.add_argument("count", type=int)
+    shard.add_argument("-o", "--output", type=Path, required=True, help="Y.csv; beside it Y, a link to X/")
+
     evaluate = steps.add_parser("evaluate", help="measure one method on one compressor")
     evaluate.add_argument("method")
     evaluate.add_argument("--weights", type=Path)
@@ -49,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     merge = steps.add_parser("merge", help="several files of measurements to one")
     merge.add_argument("inputs", type=Path, nargs="+")
+    merge.add_argument("--whole", type=Path, help="the manifest of the data set, if they are of its parts")
     merge.add_argument("-o", "--output", type=Path, required=True)
 
     examples = steps.add_parser("examples", help="a few images to look at, enhanced again, beside what was measured")
@@ -160,6 +169,19 @@ def main(arguments: list[str] | None = None) -> None:
     strips.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
     strips.add_argument("-o", "--output", type=Path, required=True)
 
+    verify = steps.add_parser("verify", help="do results still hold? checksums of all, and a sample measured again")
+    verify.add_argument("results", type=Path)
+    verify.add_argument("--sample", type=int, default=8, metavar="N", help="images to measure again (default: 8)")
+    _add_device(verify)
+
+    compare = steps.add_parser("compare", help="what changed between two folders of results")
+    compare.add_argument("before", type=Path)
+    compare.add_argument("after", type=Path)
+
+    export = steps.add_parser("export", help="tables, figures, measurements as one archive with an RO-Crate")
+    export.add_argument("results", type=Path)
+    export.add_argument("output", type=Path, help="X.zip")
+
     options = parser.parse_args(arguments)
     try:
         globals()[f"_{options.step.replace('-', '_')}"](options)
@@ -174,6 +196,7 @@ def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
     parser.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T")
     parser.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
     parser.add_argument("--protocol", default="", required=needed, help="in words")
+    parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
     parser.add_argument("-o", "--output", type=Path, required=True)
 
 
@@ -213,6 +236,12 @@ def _dataset(options: argparse.Namespace) -> None:
     print(fetch.verify(options.name, options.folder))
 
 
+def _shard(options: argparse.Namespace) -> None:
+    from benchmarks import shards
+
+    shards.write(options.manifest, options.number, options.count, options.output)
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     from benchmarks import measurements
     from benchmarks.evaluate import evaluate
@@ -238,7 +267,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _merge(options: argparse.Namespace) -> None:
     from benchmarks import measurements
 
-    measurements.merge(options.inputs, options.output)
+    measurements.merge(options.inputs, options.output, options.whole)
 
 
 def _examples(options: argparse.Namespace) -> None:
@@ -263,9 +292,10 @@ def _complexity(options: argparse.Namespace) -> None:
 
 
 def _survey(options: argparse.Namespace) -> None:
-    from benchmarks import complexity, tables
+    from benchmarks import complexity, provenance, tables
 
-    tables.write(complexity.survey(options.height, options.width), complexity.NOTE, options.output)
+    written = tables.write(complexity.survey(options.height, options.width), complexity.NOTE, options.output)
+    provenance.write(written, [], {}, [])
 
 
 def _latency(options: argparse.Namespace) -> None:
@@ -373,13 +403,50 @@ def _table(options: argparse.Namespace) -> None:
     marked = module.marked(results) if hasattr(module, "marked") else None
     frame = module.tabulate(results)
     places = module.places(frame) if hasattr(module, "places") else None
-    tables.write(frame, module.note(results), options.output, marked, places)
+    _record(tables.write(frame, module.note(results), options.output, marked, places), options)
 
 
 def _figure(options: argparse.Namespace) -> None:
     from benchmarks import figures, plugins
 
-    figures.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output)
+    _record(
+        figures.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output), options
+    )
+
+
+def _record(published: list[Path], options: argparse.Namespace, others: Iterable[Path] = ()) -> None:
+    from benchmarks import measurements, provenance
+
+    inputs = [*filter(None, [options.measurements]), *options.complexity, *options.latency, *others]
+    records = measurements.read(options.measurements)[1] if options.measurements else []
+    provenance.write(published, inputs, options.config, records)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from benchmarks.verify import verify
+    from methods import network
+
+    device = network.choose_device(options.device, options.threads)
+    broken = 0
+    for what, problems in verify(options.results, options.sample, device):
+        print(f"{what}: {'ok' if not problems else f'{len(problems)} no longer hold'}", flush=True)
+        for problem in problems:
+            print(f"  {problem}", flush=True)
+        broken += len(problems)
+    if broken:
+        raise ValueError(f"{options.results}: {broken} findings, see above; `snakemake` makes results anew")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from benchmarks import comparison
+
+    print(comparison.compare(options.before, options.after))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from benchmarks import crate
+
+    crate.write(options.results, options.output)
 
 
 def _reproduction(options: argparse.Namespace) -> None:
@@ -393,6 +460,8 @@ def _reproduction(options: argparse.Namespace) -> None:
     _write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}).to_dict("records"), options.output)
     with files.replacing(options.output.with_suffix(".md")) as temporary:
         temporary.write_text(reproduction.page(table, options.protocol))
+    published = [options.output, options.output.with_suffix(".md")]
+    _record(published, options, [options.survey, *options.literature])
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -23,7 +23,10 @@ def check(config: dict) -> None:
         known = collections.COLLECTIONS.get(config["dataset"])
         advice = f". {known.source}" if known else ""
         raise ValueError(f"dataset is {config['dataset']!r}: choose demo or a name under folders{advice}")
-    for path in pictures(config, config["dataset"]):
+    paths = pictures(config, config["dataset"])
+    if config["shards"] > len(paths):
+        raise ValueError(f"shards is {config['shards']}, but there are {len(paths)} pictures: set it to that or less")
+    for path in paths:
         if "{" in str(path):
             raise ValueError(f"{path} has braces in its name, which Snakemake takes for a wildcard: rename it")
     for name, settings in codecs(config).items():
@@ -162,6 +165,17 @@ def describe(config: dict) -> str:
     name = config["dataset"]
     pictures = datasets.describe(name, source(config, name), split(config, name))
     return f"{pictures}{'; ' if pictures else ''}{colour}{scale}, {crop}{score}"
+
+
+def measured(config: dict) -> dict:
+    """Return the part of a configuration that decides what is measured and published, for the record."""
+    keys = ("dataset", "split", "protocol", "only", "metrics")
+    folder = source(config, config["dataset"])
+    return {key: config.get(key) for key in keys} | {
+        "folder": folder and folder.as_posix(),
+        "compressors": codecs(config),
+        "methods": {name: config["methods"].get(name) for name in methods(config)},
+    }
 
 
 def gpus(config: dict) -> int:

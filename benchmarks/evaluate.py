@@ -49,7 +49,7 @@ def evaluate(
     model = inference.prepare(model)
     modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
     scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
-    rows, records = [], []
+    rows, records, order = [], [], {}
     for manifest in decoded:
         quality = int(manifest.stem)
         bits = pd.read_csv(manifest, dtype={"image": str})  # a picture may be named by a number
@@ -57,11 +57,14 @@ def evaluate(
         for names, references, images in timer.each("waiting for images", batches):
             for exit, metric, values in _measure(model, references, images, modules, scoring, device, timer):
                 rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
+        order |= {(quality, name): len(order) + place for place, name in enumerate(bits["image"])}
         if method == "decoded":
             rows += [(quality, name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
         codec = {"version": bits["version"].iat[0], "settings": bits["settings"].iat[0]}
         listed = {"count": len(bits), "manifest_sha256": files.sha256(originals)}
-        records.append({"quality": quality, "codec": codec, "images": listed})
+        scored = {"block_size": block_size, "variant": variant}
+        records.append({"quality": quality, "codec": codec, "images": listed, "iqam": scored})
+    rows.sort(key=lambda row: order[row[:2]])  # so that the rows of parts, joined, are those of the whole
     frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
     count = sum(record["images"]["count"] for record in records)
     common = _origin(method, weights, device)
@@ -71,7 +74,7 @@ def evaluate(
 def _origin(method: str, weights: Path | None, device: str) -> dict:
     return {
         "method": method,
-        "weights": {"file": weights.name, "sha256": files.sha256(weights)} if weights else None,
+        "weights": {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None,
         "device": provenance.device_name(device),
         "commit": provenance.commit(),
         "versions": provenance.versions(),

@@ -1,10 +1,11 @@
 """Do images really stop where the query on the measurements says? Both ways, image by image."""
 
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import datasets, early_exit, plugins
+from benchmarks import datasets, early_exit, plugins, shards
 from methods import early_exit as stopping
 from methods import inference, network
 
@@ -30,9 +31,10 @@ def compare(
         codec = trained_on or compressor
         model = plugins.find("methods", method).load(Path(weights.format(compressor=codec)), device)
         model = inference.prepare(model)
-        manifest = decoded / dataset / compressor / f"{quality}.csv"
         block_size, threshold = compressors[codec]["iqam_block_size"], thresholds[codec]
-        for name, image in datasets.load(manifest.with_suffix(""), manifest):
+        manifests = shards.manifests(decoded, dataset, f"{compressor}/{quality}.csv")
+        pictures = (datasets.load(manifest.with_suffix(""), manifest) for manifest in manifests)
+        for name, image in chain.from_iterable(pictures):
             x = network.to_tensor([image], device)
             _, exit = stopping.enhance(model, x, block_size, threshold)
             found.append([dataset, name, compressor, quality, method, trained_on, int(exit)])

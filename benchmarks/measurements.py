@@ -45,11 +45,29 @@ def read(path: Path) -> tuple[pd.DataFrame, list[dict]]:
     return rows, provenance
 
 
-def merge(paths: list[Path], output: Path) -> None:
-    """Write the rows and provenance of several files of measurements to one, in the order given."""
+def merge(paths: list[Path], output: Path, whole: Path | None = None) -> None:
+    """Write the rows and provenance of several files of measurements to one, in the order given.
+
+    If they are of parts of a data set, `whole` is its manifest, and the records of parts become one.
+    """
     parts = [read(path) for path in paths]
     rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
-    write(rows, [record for _, records in parts for record in records], output)
+    records = [record for _, records in parts for record in records]
+    if whole is not None:
+        groups = rows.groupby(["compressor", "method", "trained_on", "quality"], sort=False).ngroup()
+        rows = rows.iloc[groups.argsort(kind="stable")].reset_index(drop=True)
+        records = _joined(records, files.sha256(whole))
+    write(rows, records, output)
+
+
+def _joined(records: list[dict], manifest_sha256: str) -> list[dict]:
+    """Return the records with one for all that tell apart by their images alone, which are those of the manifest."""
+    joined: dict[str, dict] = {}
+    for record in records:
+        same = json.dumps(record | {"images": None}, sort_keys=True)
+        count = record["images"]["count"] + (joined[same]["images"]["count"] if same in joined else 0)
+        joined[same] = record | {"images": {"count": count, "manifest_sha256": manifest_sha256}}
+    return list(joined.values())
 
 
 def native(rows: pd.DataFrame) -> pd.DataFrame:

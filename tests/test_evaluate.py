@@ -1,10 +1,12 @@
 """Measuring a method: what may be measured, and that images really stop where the measurements say."""
 
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
-from benchmarks import config, exit_check, measurements, plugins
+from benchmarks import config, datasets, exit_check, images, measurements, plugins
 from benchmarks.evaluate import evaluate
 from benchmarks.pace import Pace
 
+evaluating = importlib.import_module("benchmarks.evaluate")
 DEFAULT = config.default()
 
 
@@ -48,6 +51,24 @@ def measured(folder: Path, method: str, weights: str | None, qf: int, trained_on
     rows, _, _ = evaluate(method, path, originals, [decoded], ["psnr"], 8, "matlab", "cpu")
     keys = {"dataset": "tiny", "compressor": "jpeg", "method": method}
     return rows.assign(**keys, trained_on=trained_on)[measurements.COLUMNS]
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    """Images of one size are handed on one by one: what is in memory at a time is the same for 4 and for 24."""
+    peaks = []
+    for count in (4, 24):
+        noise = np.random.default_rng(0).integers(0, 256, (count, 256, 256), np.uint8)
+        for number, image in enumerate(noise):
+            images.write(tmp_path / f"{count}/{number}.png", image)
+        manifest = tmp_path / f"originals{count}.csv"
+        datasets.write(
+            datasets.sources(tmp_path / str(count)), datasets.Protocol("luma"), manifest.with_suffix(""), manifest
+        )
+        tracemalloc.start()
+        assert len([names for names, _, _ in evaluating._batches(manifest, manifest, 1)]) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 256**2  # less than one image more
 
 
 def test_a_network_without_weights_is_not_measured(folder):

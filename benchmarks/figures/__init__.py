@@ -54,8 +54,10 @@ def multi_exit_methods(results: Results) -> list[str]:
     return methods
 
 
-def write(figure: Figure, output: Path) -> None:
-    """Save a figure as `output` (.pdf) and beside it as .png; the same figure gives the same bytes."""
-    for path, metadata in ((output, {"CreationDate": None}), (output.with_suffix(".png"), {"Software": None})):
+def write(figure: Figure, output: Path) -> list[Path]:
+    """Save a figure as `output` (.pdf) and beside it as .png; return both. The same figure gives the same bytes."""
+    paths = {output: {"CreationDate": None}, output.with_suffix(".png"): {"Software": None}}
+    for path, metadata in paths.items():
         with files.replacing(path) as temporary, plt.rc_context(STYLE):  # resolution and fonts are settings of saving
             figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+    return list(paths)

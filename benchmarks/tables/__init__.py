@@ -58,8 +58,8 @@ def write(
     output: Path,
     marked: pd.DataFrame | None = None,
     places: pd.DataFrame | None = None,
-) -> None:
-    """Write a table as `output` (.csv) and beside it as .md and .tex, each with `note` but the CSV.
+) -> list[Path]:
+    """Write a table as `output` (.csv) and beside it as .md and .tex, each with `note` but the CSV; return the three.
 
     Numbers are rounded already; those of a column are printed with equally many decimals. Missing cells are empty. In
     the versions for people, cells where `marked` (bool) is true get a dagger; those where `places` is 1 are bold, and 2
@@ -75,6 +75,7 @@ def write(
     for path, text in texts.items():
         with files.replacing(path) as temporary:
             temporary.write_text(text)
+    return list(texts)
 
 
 def markdown(cells: pd.DataFrame, places: pd.DataFrame | None = None) -> str:

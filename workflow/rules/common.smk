@@ -1,5 +1,6 @@
 # The config is checked here, when it is read: a misspelt name would otherwise show as "Nothing to be done" over old tables.
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)  # our own modules, whatever is installed under the same names
 
 from benchmarks import config as checked
-from benchmarks import files
+from benchmarks import files, shards
 
 try:
     checked.check(config)
@@ -21,6 +22,7 @@ PYTHON = shlex.quote(str(Path(sys.executable).parent))
 shell.prefix(f"export PATH={PYTHON}:$PATH; ")  # `python` is the one that runs Snakemake
 
 DATASET = config["dataset"]
+PARTS = shards.names(DATASET, config["shards"])
 PROTOCOL = config["protocol"]
 METHODS = checked.methods(config)
 COMPRESSORS = checked.codecs(config)
@@ -29,6 +31,7 @@ GPU = checked.gpus(config)
 
 wildcard_constraints:
     dataset="|".join(["demo", *config["folders"]]),
+    part=f"({'|'.join(['demo', *config['folders']])})({shards.NAME})?",
     compressor="|".join(COMPRESSORS),
     method="|".join(METHODS),
     trained_on="|".join(["none", *config["compressors"]]),
@@ -86,6 +89,16 @@ def settings_options(wildcards):
     """Return the command-line options for a compressor's settings."""
     settings = COMPRESSORS[wildcards.compressor].get("settings", {})
     return " ".join(shlex.quote(f"--set={name}={value}") for name, value in settings.items())
+
+
+def memory(gigabytes):
+    """Return the resource of a job in MB, more at each retry; on one machine it limits nothing."""
+    return lambda wildcards, attempt: 1000 * gigabytes * attempt
+
+
+def hours(number):
+    """Return the resource `runtime` of a job in minutes, more at each retry."""
+    return lambda wildcards, attempt: 60 * number * attempt
 
 
 def content(*paths):

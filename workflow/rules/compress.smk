@@ -8,6 +8,9 @@ rule prepare:
         "logs/prepare/{dataset}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(4),
+        runtime=hours(2),
     params:
         source=lambda wildcards: str(checked.source(config, wildcards.dataset) or "demo"),
         colour=PROTOCOL["colour"],
@@ -20,18 +23,38 @@ rule prepare:
         " --colour {params.colour} {params.crop} --scale {params.scale} 2> {log}"
 
 
+rule shard:
+    """The manifest of a part of a data set."""
+    input:
+        "results/originals/{dataset}.csv",
+    output:
+        "results/originals/{dataset}.{number}of{total}.csv",
+    log:
+        "logs/shard/{dataset}.{number}of{total}.log",
+    wildcard_constraints:
+        number=r"\d+",
+        total=r"\d+",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m benchmarks shard {input} {wildcards.number} {wildcards.total} -o {output} 2> {log}"
+
+
 rule compress:
-    """A data set at one quality: bitstreams, what they decode to, bits and versions."""
+    """A data set, or a part of one, at one quality: bitstreams, what they decode to, bits and versions."""
     input:
         code=codec_files,
-        manifest="results/originals/{dataset}.csv",
+        manifest="results/originals/{part}.csv",
     output:
-        table="results/decoded/{dataset}/{compressor}/{quality}.csv",
+        table="results/decoded/{part}/{compressor}/{quality}.csv",
     log:
-        "logs/compress/{dataset}/{compressor}/{quality}.log",
+        "logs/compress/{part}/{compressor}/{quality}.log",
     conda:
         "../../environment.yml"
     threads: 2
+    resources:
+        mem_mb=memory(2),
+        runtime=hours(4),
     params:
         content=lambda wildcards: content(*codec_files(wildcards)),
         settings=settings_options,

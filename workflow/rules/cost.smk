@@ -29,6 +29,7 @@ rule survey:
         csv="results/complexity.csv",
         md="results/complexity.md",
         tex="results/complexity.tex",
+        provenance="results/complexity.provenance.json",
     log:
         "logs/survey.log",
     conda:
@@ -52,6 +53,8 @@ rule latency:
         "../../environment.yml"
     threads: 1024  # cut to all cores
     resources:
+        mem_mb=memory(4),
+        runtime=hours(2),
         gpu=GPU,
     params:
         channels=CHANNELS,
@@ -64,12 +67,15 @@ rule latency:
 
 
 rule exit_latency:
-    """Milliseconds of the decoded pictures of each quality, with early exit and without; no other job runs meanwhile."""
+    """Milliseconds of the decoded pictures of each quality, with early exit and without; no other job runs meanwhile.
+
+    Of a data set in shards, the first is timed.
+    """
     input:
         code="methods/{method}.py",
         weights=native_weights,
         decoded=lambda wildcards: [
-            f"results/decoded/{DATASET}/{wildcards.compressor}/{quality}.csv"
+            f"results/decoded/{PARTS[0]}/{wildcards.compressor}/{quality}.csv"
             for quality in COMPRESSORS[wildcards.compressor]["qualities"]
         ],
     output:
@@ -80,6 +86,8 @@ rule exit_latency:
         "../../environment.yml"
     threads: 1024  # cut to all cores
     resources:
+        mem_mb=memory(4),
+        runtime=hours(2),
         gpu=GPU,
     params:
         weights=lambda wildcards, input: weights_option(input.weights),
@@ -125,6 +133,8 @@ rule latency_grid:
         "../../environment.yml"
     threads: 1024  # cut to all cores
     resources:
+        mem_mb=memory(8),
+        runtime=hours(4),
         gpu=GPU,
     params:
         channels=CHANNELS,

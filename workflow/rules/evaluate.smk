@@ -1,24 +1,27 @@
 rule evaluate:
-    """One method with its weights for one compressor, on one data set and all qualities of a compressor."""
+    """One method with its weights for one compressor, on a data set, or a part of one, and all qualities of a compressor."""
     input:
         code="methods/{method}.py",
         metrics=expand("benchmarks/metrics/{metric}.py", metric=config["metrics"]),
         weights=weights,
-        manifest="results/originals/{dataset}.csv",
+        manifest="results/originals/{part}.csv",
         decoded=lambda wildcards: [
-            f"results/decoded/{wildcards.dataset}/{wildcards.compressor}/{quality}.csv"
+            f"results/decoded/{wildcards.part}/{wildcards.compressor}/{quality}.csv"
             for quality in COMPRESSORS[wildcards.compressor]["qualities"]
         ],
     output:
-        "results/measurements/{dataset}/{compressor}/{trained_on}/{method}.parquet",
+        "results/measurements/{part}/{compressor}/{trained_on}/{method}.parquet",
     log:
-        "logs/evaluate/{dataset}/{compressor}/{trained_on}/{method}.log",
+        "logs/evaluate/{part}/{compressor}/{trained_on}/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1
     resources:
+        mem_mb=memory(4),
+        runtime=hours(4),
         gpu=GPU,
     params:
+        dataset=lambda wildcards: shards.dataset(wildcards.part),
         weights=lambda wildcards, input: weights_option(input.weights),
         trained_on=lambda wildcards: f"--trained-on {wildcards.trained_on}" if trained_on(wildcards) else "",
         metrics=" ".join(config["metrics"]),
@@ -31,7 +34,7 @@ rule evaluate:
     shell:
         "python -m benchmarks evaluate {wildcards.method} {params.weights} {params.trained_on}"
         " --originals {input.manifest} --decoded {input.decoded}"
-        " --keys {wildcards.dataset} {wildcards.compressor} --metrics {params.metrics}"
+        " --keys {params.dataset} {wildcards.compressor} --metrics {params.metrics}"
         " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
 
 
@@ -39,11 +42,13 @@ rule measurements:
     """All measurements of the run in one tidy table, from which every table and figure is made."""
     input:
         parts=[
-            f"results/measurements/{DATASET}/{compressor}/{codec or 'none'}/{method}.parquet"
+            f"results/measurements/{part}/{compressor}/{codec or 'none'}/{method}.parquet"
             for compressor in COMPRESSORS
             for method in METHODS
             for codec in checked.trained_on(config, method, compressor)
+            for part in PARTS
         ],
+        whole=f"results/originals/{DATASET}.csv" if len(PARTS) > 1 else [],
         # A method that fails leaves the old file of measurements in place; its source makes the next run fail, too.
         code=expand("methods/{method}.py", method=METHODS),
     output:
@@ -52,5 +57,10 @@ rule measurements:
         "logs/measurements.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(4),
+        runtime=hours(1),
+    params:
+        whole=lambda wildcards, input: f"--whole {input.whole}" if input.whole else "",
     shell:
-        "python -m benchmarks merge {input.parts} -o {output} 2> {log}"
+        "python -m benchmarks merge {input.parts} {params.whole} -o {output} 2> {log}"

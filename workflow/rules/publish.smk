@@ -1,3 +1,4 @@
+MEASURED = json.dumps(checked.measured(config))  # with braces: params take it from a function
 THRESHOLDS = " ".join(f"{name}={checked.iqam(config, name)['threshold']}" for name in config["compressors"])
 
 PUBLISHED = sorted(Path("benchmarks/published").glob("*.csv"))
@@ -19,20 +20,26 @@ rule table:
         csv=report("results/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="results/{table}.md",
         tex="results/{table}.tex",
+        provenance="results/{table}.provenance.json",
     log:
         "logs/{table}.log",
     wildcard_constraints:
         table="|".join(config["tables"]),
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(4),
+        runtime=hours(1),
     params:
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
+        config=lambda wildcards: MEASURED,
     shell:
         "python -m benchmarks table {wildcards.table} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
-        " --methods {params.methods} --protocol {params.protocol:q} -o {output.csv} 2> {log}"
+        " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
+        " -o {output.csv} 2> {log}"
 
 
 rule figure:
@@ -46,20 +53,26 @@ rule figure:
     output:
         pdf="results/figures/{figure}.pdf",
         png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        provenance="results/figures/{figure}.provenance.json",
     log:
         "logs/figures/{figure}.log",
     wildcard_constraints:
         figure="|".join(config["figures"]) or "none",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(4),
+        runtime=hours(1),
     params:
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
+        config=lambda wildcards: MEASURED,
     shell:
         "python -m benchmarks figure {wildcards.figure} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
-        " --methods {params.methods} --protocol {params.protocol:q} -o {output.pdf} 2> {log}"
+        " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
+        " -o {output.pdf} 2> {log}"
 
 
 rule reproduction:
@@ -75,6 +88,7 @@ rule reproduction:
     output:
         csv=report("results/reproduction.csv", caption="../report/reproduction.rst", category="Tables"),
         md="results/reproduction.md",
+        provenance="results/reproduction.provenance.json",
     log:
         "logs/reproduction.log",
     conda:
@@ -84,10 +98,12 @@ rule reproduction:
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         follows=f"--follows {checked.follows(config)}" if checked.follows(config) else "",
+        config=lambda wildcards: MEASURED,
     shell:
         "python -m benchmarks reproduction --measurements {input.measurements} --survey {input.survey}"
         " --complexity {input.complexity} --latency {input.latency} --literature {input.literature}"
         " --thresholds {params.thresholds} --methods {params.methods} --protocol {params.protocol:q} {params.follows}"
+        " --config {params.config:q}"
         " -o {output.csv} 2> {log}"
 
 
@@ -99,6 +115,7 @@ rule complexity_figure:
     output:
         pdf="results/figures/{figure}.pdf",
         png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        provenance="results/figures/{figure}.provenance.json",
     log:
         "logs/figures/{figure}.log",
     wildcard_constraints:

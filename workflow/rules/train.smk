@@ -31,6 +31,8 @@ rule train:
         "../../environment.yml"
     threads: 1  # two such jobs side by side are faster than one after the other with two threads each
     resources:
+        mem_mb=memory(8),
+        runtime=hours(24),
         gpu=GPU,
     params:
         method=lambda wildcards: RECIPE.jobs()[wildcards.stem][0],
