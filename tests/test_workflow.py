@@ -4,12 +4,15 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -150,10 +153,16 @@ def environment() -> dict[str, str]:
     }
 
 
-def snakemake(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+def snakemake(tree: Path, *arguments: str, seconds: int = 300) -> subprocess.CompletedProcess:
     """Run Snakemake in a tree as users do; what it prints is in `stdout`."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.run(command(*arguments), cwd=tree, env=environment(), timeout=300, **streams)
+    return subprocess.run(command(*arguments), cwd=tree, env=environment(), timeout=seconds, **streams)
+
+
+def run_benchmarks(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run one step in a tree; what it prints is in `stdout`."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run([sys.executable, "-m", "benchmarks", *arguments], cwd=tree, **streams)
 
 
 def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
@@ -318,7 +327,7 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tree
     rows, provenance = measurements(tree)
     for record in provenance:
         if record["method"] == "staged":
-            assert record["weights"]["file"] == f"{record['trained_on']}.safetensors"
+            assert record["weights"]["file"] == f"mine/{record['trained_on']}.safetensors"
     table = pd.read_csv(tree / "results/generalization.csv", dtype={"quality": str})
     assert list(table) == ["compressor", "quality", "tiny", "staged_jpeg", "staged_hevc"]
     assert list(zip(table["compressor"], table["quality"], strict=True)) == [
@@ -373,10 +382,105 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) ->
         assert done.returncode == 0, done.stdout
     done = snakemake(tree, "results/table1.csv")
     assert done.returncode == 0, done.stdout
-    assert (tree / "results/table1.csv").read_bytes() == (finished / "results/table1.csv").read_bytes()
-    (rows, provenance), (expected_rows, expected_provenance) = measurements(tree), measurements(finished)
+    assert_equal_results(tree, finished)
+
+
+def assert_equal_results(tree: Path, expected: Path) -> None:
+    """Compare the table byte for byte, and all measurements with what they come from."""
+    for suffix in ("csv", "md", "tex"):
+        path = f"results/table1.{suffix}"
+        assert (tree / path).read_bytes() == (expected / path).read_bytes()
+    (rows, provenance), (expected_rows, expected_provenance) = measurements(tree), measurements(expected)
     pd.testing.assert_frame_equal(rows, expected_rows, check_exact=True)
     assert provenance == expected_provenance
+
+
+def remove_measured(tree: Path) -> None:
+    """Remove all but the originals and the costs from results."""
+    for path in (*tree.glob("results/*.*"), tree / "results/decoded", tree / "results/measurements"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_a_data_set_in_shards_gives_the_same_results(tree: Path, finished: Path) -> None:
+    remove_measured(tree)
+    done = snakemake(tree, "results/table1.csv", "--config", "shards=2")
+    assert done.returncode == 0, done.stdout
+    assert jobs(done) == {"shard": 2, "compress": 6, "evaluate": 12, "measurements": 1, "table": 1}
+    assert_equal_results(tree, finished)
+    assert sorted(path.name for path in (tree / "results/decoded").iterdir()) == ["mine.1of2", "mine.2of2"]
+    sampled = run_benchmarks(tree, "verify", "results", "--sample", "4", "--device", "cpu")
+    assert sampled.returncode == 0, sampled.stdout
+
+
+def test_a_run_of_paper_scale_is_planned_within_ten_seconds(fresh: Path, tmp_path: Path) -> None:
+    tree = copy(fresh, tmp_path)
+    for number in range(1000):
+        shutil.copy2(tree / "pictures/hill.png", tree / f"pictures/{number}.png")
+    names = [f"net{number}" for number in range(7)]  # and `decoded`
+    for name in names:
+        shutil.copy2(tree / "methods/tiny.py", tree / f"methods/{name}.py")
+    methods = ", ".join(f"{name}: {{}}" for name in names)
+    config = f"dataset: mine\nfolders: {{mine: pictures}}\nmethods: {{{methods}}}\nonly: [{', '.join(names)}]\n"
+    (tree / "mine.yaml").write_text(config)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = snakemake(tree, "--dry-run", "results/table1.csv", "--config", "shards=10")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout
+    counts = jobs(done)
+    assert (counts["compress"], counts["evaluate"]) == (2 * 5 * 10, 2 * 5 * 8 * 10)
+    # Processor time: on a busy machine the clock says more.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
+
+
+def test_more_shards_than_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="shards is 9, but there are 8 pictures: set it to that or less"):
+        checked.check(checked.default() | {"only": ["decoded"], "shards": 9})
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Iterator[None]:
+    """Run a Slurm cluster of one node, this machine, for the time of a test."""
+    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} on this machine: they come with Debian's slurm-wlm and munge")
+    if find_spec("snakemake_executor_plugin_slurm") is None:
+        pytest.skip("no snakemake-executor-plugin-slurm: pip install '.[cluster]'")
+    if os.geteuid() or Path("/etc/slurm/slurm.conf").exists():
+        pytest.skip("needs root, and a machine that is part of no Slurm cluster yet")
+    script = ROOT / "tests/slurm.sh"
+    try:
+        subprocess.run([script, "start", tmp_path / "slurm"], check=True)
+        yield
+    finally:
+        subprocess.run([script, "stop", tmp_path / "slurm"], check=True)
+
+
+FAILS_ONCE = """
+
+import sys
+from pathlib import Path
+
+if "evaluate" in sys.argv and not Path("failed").exists():
+    Path("failed").touch()
+    raise MemoryError("the first job that measures this method fails")
+"""
+
+
+def test_slurm_gives_the_same_results_and_more_memory_to_what_failed(slurm: None, tree: Path, finished: Path) -> None:
+    remove_measured(tree)
+    (tree / "methods/tiny.py").write_text(TINY + FAILS_ONCE)
+    profile = ["--workflow-profile", "workflow/profiles/slurm", "--default-resources", "mem_mb=1000", "runtime=10"]
+    small = ["--max-threads", "2", "--latency-wait", "10", "--seconds-between-status-checks", "2"]
+    plain = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+    arguments = [*profile, *small, *plain, "--set-resources", "latency:mem_mb=1000"]
+    done = snakemake(tree, "results/table1.csv", *arguments, seconds=900)
+    assert done.returncode == 0, done.stdout
+    assert "has been submitted with SLURM jobid" in done.stdout
+    assert (tree / "failed").exists()
+    submitted = "".join(re.findall(r"^rule evaluate:.*?\n\n", done.stdout, re.M | re.S))
+    assert re.findall(r"mem_mb=(8000),", submitted) == ["8000"]  # one of six, tried again
+    assert "group_publish" in done.stdout
+    assert_equal_results(tree, finished)
 
 
 MISTAKES = {  # what replaces what in the config file, and what the message says
