@@ -459,7 +459,7 @@ def _reproduction(options: argparse.Namespace) -> None:
     table = reproduction.compare(found, options.follows, options.methods)
     _write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}).to_dict("records"), options.output)
     with files.replacing(options.output.with_suffix(".md")) as temporary:
-        temporary.write_text(reproduction.page(table, options.protocol))
+        temporary.write_text(reproduction.page(table, options.protocol), encoding="utf-8")
     published = [options.output, options.output.with_suffix(".md")]
     _record(published, options, [options.survey, *options.literature])
 

@@ -69,7 +69,7 @@ def default() -> dict:
     """Return the configuration in workflow/config/default.yaml."""
     import yaml
 
-    return yaml.safe_load((plugins.ROOT / "workflow/config/default.yaml").read_text())
+    return yaml.safe_load((plugins.ROOT / "workflow/config/default.yaml").read_text(encoding="utf-8"))
 
 
 def methods(config: dict) -> list[str]:
@@ -147,7 +147,7 @@ def follows(config: dict) -> str:
     import yaml
 
     for name in PAPERS:
-        paper = yaml.safe_load((plugins.ROOT / f"workflow/config/{name}.yaml").read_text())
+        paper = yaml.safe_load((plugins.ROOT / f"workflow/config/{name}.yaml").read_text(encoding="utf-8"))
         if all(config[key] == paper[key] for key in ("dataset", "split", "protocol")):
             complete = splits.read(Path(paper["split"]))["test"].count
             return name if len(pictures(config, config["dataset"])) == complete else ""
@@ -200,7 +200,7 @@ def _check_schema(config: dict) -> None:
     import yaml
     from jsonschema import Draft202012Validator
 
-    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     error = min(validator.iter_errors(config), key=lambda error: [str(part) for part in error.path], default=None)
     if error is None:
         return

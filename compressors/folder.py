@@ -86,7 +86,7 @@ def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     with files.replacing(table) as path:
-        path.write_text(text.getvalue())
+        path.write_text(text.getvalue(), encoding="utf-8")
 
 
 def _result(job: pebble.ProcessFuture, name: str) -> tuple[int, str, str, str]:

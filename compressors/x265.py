@@ -71,7 +71,7 @@ def _encode(planes: bytes, width: int, height: int, pixel_format: str, qp: int, 
         position += plane.width * plane.height
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "lambda.txt"
-        table.write_text(lambda_table())
+        table.write_text(lambda_table(), encoding="utf-8")
         parameters = f"{PARAMETERS}{smallest_block(block)}:qp={qp}:lambda-file={table}"
         context.options = {**OPTIONS, "x265-params": parameters}
         packets = context.encode(frame) + context.encode(None)

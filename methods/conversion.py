@@ -39,7 +39,7 @@ def convert(source: Path, method: str, output: Path) -> None:
         copies = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()}
         save_file(copies, temporary, metadata={"import": json.dumps(record)})
     with files.replacing(output.with_suffix(".md")) as temporary:
-        temporary.write_text(cards.card(output) + "\n")
+        temporary.write_text(cards.card(output) + "\n", encoding="utf-8")
 
 
 def _changes(source: Path) -> str:

@@ -41,7 +41,7 @@ def export(weights: Path, folders: list[Path], output: Path, cache: Path, device
         record["curves"] = f"curves/{output.stem}.png"
         curves.write(table, output.parent / record["curves"])
     training.write(rounded if harmless else state, record, output)
-    output.with_suffix(".md").write_text(cards.card(output) + "\n")
+    output.with_suffix(".md").write_text(cards.card(output) + "\n", encoding="utf-8")
 
 
 def _method(stem: str) -> str:

@@ -70,7 +70,7 @@ def read(name: str) -> Recipe:
 
     if name not in names():
         raise ValueError(f"there is no recipe {name!r} in {FOLDER.name}/: it has {', '.join(names())}")
-    content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     try:
         recipe = Recipe(name, **content)
     except TypeError as error:

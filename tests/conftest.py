@@ -4,10 +4,13 @@ from pathlib import Path
 
 import hypothesis
 import numpy as np
+import pictures
 import pytest
 import skimage
 import torch
 from PIL import Image
+
+from methods import crops
 
 torch.set_num_threads(1)  # more only wait for each other on a busy machine
 # A busy machine is no failure, and examples of failures are not kept in the source tree.
@@ -37,3 +40,15 @@ def astronaut() -> np.ndarray:
 def camera() -> np.ndarray:
     """Return a photograph of 512x512 pixels in gray."""
     return photograph("camera")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return a folder of pictures to train on."""
+    return pictures.photographs(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def data(folder, tmp_path_factory) -> crops.Pairs:
+    """Return the pairs of those pictures and their decoded versions."""
+    return pictures.built(pictures.recipe(folder), tmp_path_factory.mktemp("pairs") / "pairs.safetensors")

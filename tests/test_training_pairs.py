@@ -17,16 +17,6 @@ from compressors import jpeg
 from methods import crops, network, packs, pairs, varying
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return photographs(tmp_path_factory.mktemp("pictures"))
-
-
-@pytest.fixture(scope="module")
-def data(folder, tmp_path_factory) -> crops.Pairs:
-    return built(recipe(folder), tmp_path_factory.mktemp("pairs") / "pairs.safetensors")
-
-
 def test_pairs_are_the_pictures_and_their_decoded_versions(folder, data):
     assert data.sizes.tolist() == [list(size) for size in SIZES]
     assert data.qualities == QUALITIES

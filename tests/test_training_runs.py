@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from pictures import built, photographs, recipe, small
+from pictures import small
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -29,16 +29,6 @@ from methods.run import Run, Settings
 
 SETTINGS = Settings(steps=8, batch=2, patch=32, warmup=3, seed=1, half=False)
 SHORT = ["--steps", "2", "--batch", "2", "--patch", "32", "--no-half", "--device", "cpu"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return photographs(tmp_path_factory.mktemp("pictures"))
-
-
-@pytest.fixture(scope="module")
-def data(folder, tmp_path_factory) -> crops.Pairs:
-    return built(recipe(folder), tmp_path_factory.mktemp("pairs") / "pairs.safetensors")
 
 
 def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:

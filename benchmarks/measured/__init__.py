@@ -63,4 +63,4 @@ def write(frame: pd.DataFrame, output: Path) -> None:
     with files.replacing(output) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
     with files.replacing(output.with_suffix(".md")) as temporary:
-        temporary.write_text(f"{text}\n\nIn all rows: {everywhere}.\n\n{NOTE}\n")
+        temporary.write_text(f"{text}\n\nIn all rows: {everywhere}.\n\n{NOTE}\n", encoding="utf-8")

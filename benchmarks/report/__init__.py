@@ -53,11 +53,11 @@ def write(results: Results, records: list[dict], shown: Shown, config: str, outp
         provenance=_provenance(records),
         versions=records[0]["versions"] if records else {},
         config=config,
-        style=(HERE / "page.css").read_text(),
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
         datatables_style=bundle.with_suffix(".css").read_text(encoding="utf-8"),
         datatables=_uri(bundle.read_bytes(), "text/javascript"),
         plotly=get_plotlyjs(),
-        script=(HERE / "page.js").read_text(),
+        script=(HERE / "page.js").read_text(encoding="utf-8"),
     )
     with files.replacing(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -69,7 +69,7 @@ def _table(path: Path) -> dict:
     The note is the last paragraph of the Markdown version, if that is none of a table.
     """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    note = path.with_suffix(".md").read_text().rpartition(MARK)[2].strip()
+    note = path.with_suffix(".md").read_text(encoding="utf-8").rpartition(MARK)[2].strip()
     note = "" if note.startswith("|") else note
     return {"name": path.stem.replace("_", " "), "note": note, "columns": list(frame), "rows": frame.values.tolist()}
 

@@ -5,6 +5,7 @@ the best cells are bold and the second underlined, where the module says by `pla
 and those have a dagger for which its `marked(results) -> DataFrame` is true, if it has these functions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,11 @@ class Results:
     @property
     def datasets(self) -> str:
         return ", ".join(self.measurements["dataset"].unique())
+
+    def named_thresholds(self, compressors: Iterable[str] | None = None) -> str:
+        """Return in words the thresholds of some compressors, those measured unless others are asked for."""
+        compressors = self.measurements["compressor"].unique() if compressors is None else compressors
+        return ", ".join(f"{name} {self.thresholds[name]}" for name in compressors)
 
 
 def qualities(rows: pd.DataFrame) -> dict[str, list[int]]:
@@ -74,7 +80,7 @@ def write(
     }
     for path, text in texts.items():
         with files.replacing(path) as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
     return list(texts)
 
 

@@ -52,7 +52,7 @@ def note(results: Results) -> str:
     """Return what a reader must know to compare: data, unit, weights, thresholds, protocol."""
     rows = results.all_measurements  # there may be no native ones
     compressors = (name for name in rows["trained_on"].unique() if name)
-    used = ", ".join(f"{name} {results.thresholds[name]}" for name in compressors)
+    used = results.named_thresholds(compressors)
     return (
         f"PSNR gain in dB (unrounded output), mean over n = {rows['image'].nunique()} images of "
         f"{', '.join(rows['dataset'].unique())}; {results.protocol}. Columns: method and the compressor that its "

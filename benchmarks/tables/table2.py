@@ -103,12 +103,10 @@ def _paper(method: str, stops: bool, row: dict[str, object]) -> dict[str, float]
 
 def note(results: Results) -> str:
     """Return what a reader must know to compare: data, units, protocol."""
-    compressors = results.measurements["compressor"].unique()
-    thresholds = ", ".join(f"{name} {results.thresholds[name]}" for name in compressors)
     return (
         f"Gains: PSNR in dB (unrounded output) and SSIM (8-bit picture), mean over n = {results.image_count} images of "
         f"{results.datasets} and all qualities; {results.protocol}. GMACs and latency: one 512x512 image, float32. "
-        f"Early exit at the IQAM thresholds {thresholds}; exit shares in per cent for exit 1/2/3/4/5. Confidence "
-        "intervals and tests: intervals.md. The paper's values (RBQE, ECCV 2020, Table 1, Figs. 5a, 6b) are of other "
-        "images than these; differences are ours less the paper's."
+        f"Early exit at the IQAM thresholds {results.named_thresholds()}; exit shares in per cent for exit 1/2/3/4/5. "
+        "Confidence intervals and tests: intervals.md. The paper's values (RBQE, ECCV 2020, Table 1, Figs. 5a, 6b) "
+        "are of other images than these; differences are ours less the paper's."
     )

@@ -80,12 +80,10 @@ def _paper() -> dict[tuple[str, str], dict]:
 
 def note(results: Results) -> str:
     """Return what a reader must know to compare: data, unit, exits, protocol."""
-    compressors = results.measurements["compressor"].unique()
-    thresholds = ", ".join(f"{name} {results.thresholds[name]}" for name in compressors)
     return (
         f"PSNR in dB (clipped, unrounded output), mean over n = {results.image_count} images of {results.datasets}; "
-        f"{results.protocol}. exit: early, at the IQAM thresholds {thresholds}; by quality, exit 1 for the best to the "
-        "last for the worst; or one for all images. paper: README of PowerQE v1.0, 100 images of DIV2K halved, RGB, "
-        "its AR-CNN, DnCNN and DCAD trained for that quality alone; compare digits under that protocol only. "
-        "Confidence intervals and tests of the gains: intervals.md."
+        f"{results.protocol}. exit: early, at the IQAM thresholds {results.named_thresholds()}; by quality, "
+        "exit 1 for the best to the last for the worst; or one for all images. paper: README of PowerQE v1.0, 100 "
+        "images of DIV2K halved, RGB, its AR-CNN, DnCNN and DCAD trained for that quality alone; compare digits "
+        "under that protocol only. Confidence intervals and tests of the gains: intervals.md."
     )
