@@ -165,6 +165,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     strips = steps.add_parser("strips", help="the figure of the examples of one compressor")
     strips.add_argument("examples", type=Path, help="COMPRESSOR.csv, beside COMPRESSOR/")
+    strips.add_argument("--measurements", type=Path, required=True, help="that the examples are from")
+    strips.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
     strips.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
     strips.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
     strips.add_argument("-o", "--output", type=Path, required=True)
@@ -403,23 +405,22 @@ def _table(options: argparse.Namespace) -> None:
     marked = module.marked(results) if hasattr(module, "marked") else None
     frame = module.tabulate(results)
     places = module.places(frame) if hasattr(module, "places") else None
-    _record(tables.write(frame, module.note(results), options.output, marked, places), options)
+    written = tables.write(frame, module.note(results), options.output, marked, places)
+    _record(written, [*options.complexity, *options.latency], options)
 
 
 def _figure(options: argparse.Namespace) -> None:
     from benchmarks import figures, plugins
 
-    _record(
-        figures.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output), options
-    )
+    drawn = figures.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output)
+    _record(drawn, [*options.complexity, *options.latency], options)
 
 
-def _record(published: list[Path], options: argparse.Namespace, others: Iterable[Path] = ()) -> None:
+def _record(published: list[Path], inputs: Iterable[Path], options: argparse.Namespace) -> None:
     from benchmarks import measurements, provenance
 
-    inputs = [*filter(None, [options.measurements]), *options.complexity, *options.latency, *others]
     records = measurements.read(options.measurements)[1] if options.measurements else []
-    provenance.write(published, inputs, options.config, records)
+    provenance.write(published, [*filter(None, [options.measurements]), *inputs], options.config, records)
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -461,13 +462,14 @@ def _reproduction(options: argparse.Namespace) -> None:
     with files.replacing(options.output.with_suffix(".md")) as temporary:
         temporary.write_text(reproduction.page(table, options.protocol), encoding="utf-8")
     published = [options.output, options.output.with_suffix(".md")]
-    _record(published, options, [options.survey, *options.literature])
+    _record(published, [*options.complexity, *options.latency, options.survey, *options.literature], options)
 
 
 def _report(options: argparse.Namespace) -> None:
     import pandas as pd
+    import yaml
 
-    from benchmarks import measurements, report
+    from benchmarks import measurements, provenance, report
     from benchmarks.tables import Results
 
     rows, records = measurements.read(options.measurements)
@@ -476,12 +478,15 @@ def _report(options: argparse.Namespace) -> None:
     results = Results(native, costs, costs, thresholds, options.methods, options.protocol, rows)
     shown = report.Shown(options.tables, options.figures, options.examples)
     report.write(results, records, shown, options.config, options.output)
+    shown_files = [*options.tables, *options.figures, *options.examples]
+    provenance.write([options.output], [options.measurements, *shown_files], yaml.safe_load(options.config), records)
 
 
 def _strips(options: argparse.Namespace) -> None:
     from benchmarks import figures, qualitative
 
-    figures.write(qualitative.draw(options.examples, options.block_size, options.iqam), options.output)
+    drawn = figures.write(qualitative.draw(options.examples, options.block_size, options.iqam), options.output)
+    _record(drawn, [options.examples], options)
 
 
 def _results(options: argparse.Namespace):

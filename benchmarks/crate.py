@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmarks import files, provenance
 
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
-DATA = ("measurements.parquet", "complexity/*.csv", "latency/**/*.csv", "originals/*.csv", "decoded/*/*/*.csv")
+TABLES = ("complexity/*.csv", "latency/**/*.csv", "examples/*/*.csv", "originals/*.csv", "decoded/*/*/*.csv")
+DATA = ("measurements.parquet", *TABLES)
 TYPES = {".parquet": "application/vnd.apache.parquet", ".md": "text/markdown", ".tex": "application/x-tex"}
 
 

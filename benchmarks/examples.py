@@ -55,10 +55,11 @@ def write(rows: pd.DataFrame, thresholds: dict[str, float], sources: Sources, de
     """Write the chosen images as `output` (.csv) with one row per quality, method and exit, and PNG files beside it.
 
     `rows` are the native measurements of one data set and compressor. The original comes as the method `original`,
-    without numbers. `taken` says whether early exit stops at that exit.
+    without numbers. `taken` says whether early exit stops at that exit. Images are chosen from the manifest's.
 
     Raises ValueError if the PSNR of an image differs from the measured one by more than TOLERANCE.
     """
+    rows = rows[rows["image"].isin([row["image"] for row in manifests.rows(sources.originals)])]
     keys = ["image", "quality", "method", "exit"]
     taken = early_exit.chosen(rows, thresholds)[keys].itertuples(index=False, name=None)
     several = set(rows.loc[rows["exit"] > 1, "method"])

@@ -14,8 +14,9 @@ import pandas as pd
 from benchmarks import datasets, files, measurements, provenance, shards
 from benchmarks.plugins import ROOT
 
-PUBLISHED = (".csv", ".md", ".tex", ".pdf", ".png")
-UNRECORDED = {"README.md", "latency.csv", "latency.md", "latency_grid.csv", "latency_grid.md"}  # rows carry their own
+PUBLISHED = (".csv", ".md", ".tex", ".pdf", ".png", ".html")
+# Rows of latency carry their own record; Snakemake writes workflow.html.
+UNRECORDED = {"README.md", "latency.csv", "latency.md", "latency_grid.csv", "latency_grid.md", "workflow.html"}
 TOLERANCE = 5e-4  # dB and the like: half of the last decimal of the tables; other devices and libraries differ by less
 KEYS = ["dataset", "compressor", "quality", "method", "trained_on"]
 
@@ -61,7 +62,7 @@ def _unchanged(path: Path, sha256: str, source: str) -> Iterator[str]:
 
 def _unrecorded(results: Path, found: list[Path]) -> Iterator[str]:
     known = {path.parent / name for path in found for name in provenance.read(path)["files"]}
-    for path in sorted([*results.glob("*"), *results.glob("figures/*")]):
+    for path in sorted([*results.glob("*"), *results.glob("figures/**/*")]):
         if path.suffix in PUBLISHED and path not in known and path.name not in UNRECORDED:
             yield f"{path} has no {path.with_suffix(provenance.SUFFIX).name}: nothing says what it was made of"
 

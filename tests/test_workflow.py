@@ -405,7 +405,7 @@ def test_a_data_set_in_shards_gives_the_same_results(tree: Path, finished: Path)
     remove_measured(tree)
     done = snakemake(tree, "results/table1.csv", "--config", "shards=2")
     assert done.returncode == 0, done.stdout
-    assert jobs(done) == {"shard": 2, "compress": 6, "evaluate": 8, "measurements": 1, "table": 1}
+    assert jobs(done) == {"shard": 2, "compress": 6, "evaluate": 8, "join": 4, "measurements": 1, "table": 1}
     assert_equal_results(tree, finished)
     assert sorted(path.name for path in (tree / "results/decoded").iterdir()) == ["mine.1of2", "mine.2of2"]
     sampled = run_benchmarks(tree, "verify", "results", "--sample", "4", "--device", "cpu")
@@ -631,3 +631,5 @@ def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> 
     (tree / "results/report.html").unlink()
     assert jobs(snakemake(tree, "results/report.html")) == {"page": 1}
     assert (tree / "results/report.html").read_bytes() == again
+    verified = run_benchmarks(tree, "verify", "results", "--sample", "1", "--device", "cpu")
+    assert verified.returncode == 0, verified.stdout

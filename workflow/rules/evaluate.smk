@@ -38,17 +38,39 @@ rule evaluate:
         " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
 
 
+if len(PARTS) > 1:
+
+    rule join:
+        """The measurements of the parts of the data set as those of the whole: a command names no more files than parts."""
+        input:
+            parts=expand("results/measurements/{part}/{{compressor}}/{{trained_on}}/{{method}}.parquet", part=PARTS),
+            whole="results/originals/{dataset}.csv",
+        output:
+            "results/measurements/{dataset}/{compressor}/{trained_on}/{method}.parquet",
+        log:
+            "logs/join/{dataset}/{compressor}/{trained_on}/{method}.log",
+        wildcard_constraints:
+            dataset=DATASET,
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=memory(4),
+            runtime=hours(1),
+        shell:
+            "python -m benchmarks merge {input.parts} --whole {input.whole} -o {output} 2> {log}"
+
+    ruleorder: join > evaluate
+
+
 rule measurements:
     """All measurements of the run in one tidy table, from which every table and figure is made."""
     input:
         parts=[
-            f"results/measurements/{part}/{compressor}/{codec or 'none'}/{method}.parquet"
+            f"results/measurements/{DATASET}/{compressor}/{codec or 'none'}/{method}.parquet"
             for compressor in COMPRESSORS
             for method in METHODS
             for codec in checked.trained_on(config, method, compressor)
-            for part in PARTS
         ],
-        whole=f"results/originals/{DATASET}.csv" if len(PARTS) > 1 else [],
         # A method that fails leaves the old file of measurements in place; its source makes the next run fail, too.
         code=expand("methods/{method}.py", method=METHODS),
     output:
@@ -60,7 +82,5 @@ rule measurements:
     resources:
         mem_mb=memory(4),
         runtime=hours(1),
-    params:
-        whole=lambda wildcards, input: f"--whole {input.whole}" if input.whole else "",
     shell:
-        "python -m benchmarks merge {input.parts} {params.whole} -o {output} 2> {log}"
+        "python -m benchmarks merge {input.parts} -o {output} 2> {log}"

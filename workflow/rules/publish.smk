@@ -130,26 +130,31 @@ ruleorder: complexity_figure > figure
 
 
 rule examples:
-    """A few images of one compressor, chosen by rule and enhanced again, with what was measured of them."""
+    """A few images of one compressor, chosen by rule and enhanced again, with what was measured of them.
+
+    Of a data set in shards, they are chosen from the first.
+    """
     input:
         measurements="results/measurements.parquet",
         weights=lambda wildcards: [
             path for method in METHODS for path in checked.weights(config, method, wildcards.compressor)
         ],
-        originals="results/originals/{dataset}.csv",
+        originals="results/originals/{part}.csv",
         decoded=lambda wildcards: [
-            f"results/decoded/{wildcards.dataset}/{wildcards.compressor}/{quality}.csv"
+            f"results/decoded/{wildcards.part}/{wildcards.compressor}/{quality}.csv"
             for quality in COMPRESSORS[wildcards.compressor]["qualities"]
         ],
     output:
-        csv="results/examples/{dataset}/{compressor}.csv",
-        images=directory("results/examples/{dataset}/{compressor}"),
+        csv="results/examples/{part}/{compressor}.csv",
+        images=directory("results/examples/{part}/{compressor}"),
     log:
-        "logs/examples/{dataset}/{compressor}.log",
+        "logs/examples/{part}/{compressor}.log",
     conda:
         "../../environment.yml"
     threads: 1
     resources:
+        mem_mb=memory(4),
+        runtime=hours(1),
         gpu=GPU,
     params:
         methods=lambda wildcards: " ".join(
@@ -157,35 +162,39 @@ rule examples:
             for method in METHODS
             if wildcards.compressor in native(method)
         ),
+        dataset=lambda wildcards: shards.dataset(wildcards.part),
         thresholds=THRESHOLDS,
         device=config["device"],
     shell:
         "python -m benchmarks examples --measurements {input.measurements} --originals {input.originals}"
-        " --decoded {input.decoded} --keys {wildcards.dataset} {wildcards.compressor} --methods {params.methods}"
+        " --decoded {input.decoded} --keys {params.dataset} {wildcards.compressor} --methods {params.methods}"
         " --thresholds {params.thresholds} --device {params.device} --threads {threads} -o {output.csv} 2> {log}"
 
 
 rule strips:
     """The examples of one compressor side by side, with maps of errors and of the IQAM, as PDF and PNG."""
     input:
-        "results/examples/{dataset}/{compressor}.csv",
+        measurements="results/measurements.parquet",
+        examples="results/examples/{part}/{compressor}.csv",
     output:
-        pdf="results/figures/qualitative/{dataset}-{compressor}.pdf",
+        pdf="results/figures/qualitative/{part}-{compressor}.pdf",
         png=report(
-            "results/figures/qualitative/{dataset}-{compressor}.png",
+            "results/figures/qualitative/{part}-{compressor}.png",
             caption="../report/figure.rst",
             category="Figures",
         ),
+        provenance="results/figures/qualitative/{part}-{compressor}.provenance.json",
     log:
-        "logs/figures/qualitative/{dataset}-{compressor}.log",
+        "logs/figures/qualitative/{part}-{compressor}.log",
     conda:
         "../../environment.yml"
     params:
         block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
         iqam=PROTOCOL["iqam"],
+        config=lambda wildcards: MEASURED,
     shell:
-        "python -m benchmarks strips {input} --block-size {params.block_size} --iqam {params.iqam}"
-        " -o {output.pdf} 2> {log}"
+        "python -m benchmarks strips {input.examples} --measurements {input.measurements} --config {params.config:q}"
+        " --block-size {params.block_size} --iqam {params.iqam} -o {output.pdf} 2> {log}"
 
 
 rule page:
@@ -194,10 +203,11 @@ rule page:
         measurements="results/measurements.parquet",
         tables=expand("results/{table}.csv", table=[*config["tables"], "reproduction"]),
         figures=expand("results/figures/{figure}.png", figure=config["figures"]),
-        examples=expand("results/examples/{dataset}/{compressor}.csv", dataset=DATASET, compressor=ENHANCED),
-        strips=expand("results/figures/qualitative/{dataset}-{compressor}.png", dataset=DATASET, compressor=ENHANCED),
+        examples=expand("results/examples/{part}/{compressor}.csv", part=PARTS[0], compressor=ENHANCED),
+        strips=expand("results/figures/qualitative/{part}-{compressor}.png", part=PARTS[0], compressor=ENHANCED),
     output:
-        "results/report.html",
+        html="results/report.html",
+        provenance="results/report.provenance.json",
     log:
         "logs/report.log",
     conda:
@@ -210,4 +220,4 @@ rule page:
     shell:
         "python -m benchmarks report --measurements {input.measurements} --tables {input.tables}"
         " --figures {input.figures} {input.strips} --examples {input.examples} --thresholds {params.thresholds}"
-        " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q} -o {output} 2> {log}"
+        " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q} -o {output.html} 2> {log}"
