@@ -215,7 +215,7 @@ def test_the_figure_shows_the_networks_of_the_paper_with_both_numbers(survey):
 def test_the_figure_needs_no_measurements(survey, tmp_path):
     survey.to_csv(tmp_path / "complexity.csv", index=False)
     main(["figure", "complexity", "--complexity", str(tmp_path / "complexity.csv"), "-o", str(tmp_path / "f.pdf")])
-    assert {path.name for path in Path(tmp_path).iterdir()} == {"complexity.csv", "f.pdf", "f.png"}
+    assert {path.name for path in Path(tmp_path).iterdir()} == {"complexity.csv", "f.pdf", "f.png", "f.provenance.json"}
     plt.close("all")
 
 
