@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,7 @@ FUNCTIONS = {
     "benchmarks/tables": "tabulate",
     "benchmarks/figures": "draw",
 }
+_PARSING = threading.Lock()  # Python 3.11 may fail with a SystemError when two threads make syntax trees
 
 
 def names(folder: str) -> list[str]:
@@ -38,5 +40,6 @@ def summary(folder: str, name: str) -> str:
 
 
 def _defines(path: Path, function: str) -> bool:
-    body = ast.parse(path.read_bytes(), path).body  # with its path, so that a SyntaxError names it
+    with _PARSING:
+        body = ast.parse(path.read_bytes(), path).body  # with its path, so that a SyntaxError names it
     return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
