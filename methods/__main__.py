@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings.add_argument("--ema", type=float, help="decay of the weights' average")
     settings.add_argument("--clip", type=float, help="largest norm of the gradient")
     settings.add_argument("--loss", choices=["relative", "mse", "charbonnier"], help="relative: to the decoded crop's")
-    settings.add_argument("--equal-exits", action="store_true", default=None, help="not weighed as in the paper")
+    settings.add_argument("--exit-weights", choices=["paper", "raised", "equal"], help="of the loss: methods/losses.py")
     settings.add_argument("--half", action=argparse.BooleanOptionalAction, help="bfloat16 where it is faster")
     settings.add_argument("--seed", type=int)
 

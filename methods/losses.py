@@ -3,14 +3,25 @@
 import torch
 from torch import Tensor
 
-# RBQE, ECCV 2020, section 3.5: rows are qualities from best to worst, columns exits 1..5.
-EXIT_WEIGHTS = [
-    [2, 1, 1, 0.5, 0.5],
-    [1, 2, 1, 0.5, 0.5],
-    [0.5, 1, 2, 1, 0.5],
-    [0.5, 0.5, 1, 2, 1],
-    [0.5, 0.5, 1, 1, 2],
-]
+# Rows are qualities from best to worst, columns exits 1..5. Those of the paper (RBQE, ECCV 2020, section 3.5) make each
+# exit the best for its quality; `raised` lets none deeper weigh under 1, for images that the IQAM sends there.
+EXIT_WEIGHTS = {
+    "paper": [
+        [2, 1, 1, 0.5, 0.5],
+        [1, 2, 1, 0.5, 0.5],
+        [0.5, 1, 2, 1, 0.5],
+        [0.5, 0.5, 1, 2, 1],
+        [0.5, 0.5, 1, 1, 2],
+    ],
+    "raised": [
+        [2, 1, 1, 1, 1],
+        [1, 2, 1, 1, 1],
+        [0.5, 1, 2, 1, 1],
+        [0.5, 0.5, 1, 2, 1],
+        [0.5, 0.5, 1, 1, 2],
+    ],
+}
+EQUAL = "equal"  # in place of a name of EXIT_WEIGHTS: all exits alike, whatever their number
 ERROR_FLOOR = (0.5 / 255) ** 2  # added to the decoded crop's squared error: flat crops have almost none
 CHARBONNIER = 1e-3  # where its slope turns: Lai et al., "Fast and Accurate Image Super-Resolution ...", TPAMI 2019
 
@@ -41,16 +52,16 @@ def loss(
     original: Tensor,
     decoded: Tensor,
     quality: Tensor,
-    equal_exits: bool = False,
+    exit_weights: str = "paper",
     name: str = "relative",
 ) -> Tensor:
-    """Return the mean over crops of the mean over exits, weighted as in the paper or equally, of one of LOSSES.
+    """Return the mean over crops of the mean over exits, weighted by EXIT_WEIGHTS or equally, of one of LOSSES.
 
     All images are float (N, C, H, W) in [0, 1]; `quality` (N,) counts qualities from the best.
     """
     errors = torch.stack([LOSSES[name](image.float(), original, decoded) for image in enhanced], dim=1)
-    if len(enhanced) == len(EXIT_WEIGHTS[0]) and not equal_exits:
-        weights = torch.tensor(EXIT_WEIGHTS, device=errors.device)[quality]
-    else:
+    if len(enhanced) == 1 or exit_weights == EQUAL:
         weights = torch.ones_like(errors)
+    else:
+        weights = torch.tensor(EXIT_WEIGHTS[exit_weights], device=errors.device)[quality]
     return ((errors * weights).sum(1) / weights.sum(1)).mean()

@@ -26,7 +26,7 @@ class Settings:
     clip: float = 1.0
     seed: int = 0
     loss: str = "relative"  # one of losses.LOSSES
-    equal_exits: bool = False  # weigh all exits alike at every quality, instead of by EXIT_WEIGHTS
+    exit_weights: str = "paper"  # one of losses.EXIT_WEIGHTS, or losses.EQUAL
     half: bool = True  # bfloat16 within the network, where the machine computes it faster
 
 
@@ -86,7 +86,7 @@ class Run:
         with torch.autocast(original.device.type, torch.bfloat16, enabled=self.half):
             enhanced = self.exits(decoded.contiguous(memory_format=torch.channels_last))
         settings = self.settings
-        error = losses.loss(enhanced, original, decoded, quality, settings.equal_exits, settings.loss)
+        error = losses.loss(enhanced, original, decoded, quality, settings.exit_weights, settings.loss)
         self.optimizer.zero_grad()
         error.backward()
         return error.detach()

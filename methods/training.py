@@ -52,8 +52,8 @@ def train(
     Raises ValueError if the checkpoint is that of another run, or a multi-exit network is to learn, with unequal exits,
     other than the five qualities that EXIT_WEIGHTS are for; FloatingPointError if the loss is no number any more.
     """
-    several = getattr(model, "exit_count", 1) > 1 and not settings.equal_exits
-    if several and len(pairs.qualities) != (rows := len(losses.EXIT_WEIGHTS)):
+    several = getattr(model, "exit_count", 1) > 1 and settings.exit_weights != losses.EQUAL
+    if several and len(pairs.qualities) != (rows := len(losses.EXIT_WEIGHTS[settings.exit_weights])):
         raise ValueError(f"exit weights are those of {rows} qualities, not of {len(pairs.qualities)}: make exits equal")
     torch.manual_seed(settings.seed)
     pairs, model = pairs.to(device), model.to(device, memory_format=torch.channels_last).train()

@@ -91,6 +91,18 @@ def test_each_exit_counts_as_in_the_paper(quality, exit):
     assert float(loss) == pytest.approx(PAPER[quality][exit] / 5 * 100 / 100.25, rel=1e-5)
 
 
+@pytest.mark.parametrize("quality", range(5))
+def test_raised_weights_are_the_papers_with_no_deeper_exit_under_one(quality):
+    expected = [max(weight, 1) if exit > quality else weight for exit, weight in enumerate(PAPER[quality])]
+    assert losses.EXIT_WEIGHTS["raised"][quality] == expected
+
+
+def test_equal_weights_are_for_any_number_of_exits():
+    original, decoded = levels(1, 10)
+    loss = losses.loss([decoded, original, original], original, decoded, torch.tensor([4]), "equal")
+    assert float(loss) == pytest.approx(100 / 100.25 / 3, rel=1e-5)
+
+
 @pytest.mark.parametrize("load", [dcad.load, rbqe.load], ids=["dcad", "rbqe"])
 def test_start_values_give_unit_variance_inside_and_almost_no_change(load, data):
     torch.manual_seed(0)
