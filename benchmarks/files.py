@@ -5,6 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -18,6 +22,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_csv(rows: "pd.DataFrame | list[dict]", path: Path) -> None:
+    """Write a table without its index, or records with one key per column, whole or not at all."""
+    import pandas as pd  # late: common.smk and the command lines import this module without needing it
+
+    with replacing(path) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def sha256(path: Path) -> str:

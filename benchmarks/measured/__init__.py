@@ -44,8 +44,7 @@ def keep(name: str, latency: Path, folder: Path = FOLDER) -> Path:
             "results/latency, and measure again"
         )
     output = folder / f"{name}.csv"
-    with files.replacing(output) as temporary:
-        rows.to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(rows, output)
     return output
 
 
@@ -60,7 +59,6 @@ def write(frame: pd.DataFrame, output: Path) -> None:
     same = {name: cells[name].iat[0] for name in SHOWN if cells[name].nunique() == 1}
     text = tabulate(cells.drop(columns=list(same)), "keys", "pipe", showindex=False, disable_numparse=True)
     everywhere = "; ".join(f"{name} {cell}" for name, cell in same.items() if cell != "")
-    with files.replacing(output) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+    files.write_csv(frame, output)
     with files.replacing(output.with_suffix(".md")) as temporary:
         temporary.write_text(f"{text}\n\nIn all rows: {everywhere}.\n\n{NOTE}\n", encoding="utf-8")

@@ -1,0 +1,36 @@
+"""The arguments that several commands share, and what they mean."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+Steps = argparse._SubParsersAction  # of argparse.ArgumentParser: what add_subparsers returns
+
+
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """Add --height and --width of an image, and the file to write."""
+    parser.add_argument("--height", type=int, default=512, help="of the image, pixels (default: 512)")
+    parser.add_argument("--width", type=int, default=512, help="of the image, pixels (default: 512)")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device and --threads, for `device`."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+
+
+def device(options: argparse.Namespace) -> "torch.device":
+    """Return the device to compute on, set to that many threads; errors as in `network.choose_device`."""
+    from methods import network
+
+    return network.choose_device(options.device, options.threads)
+
+
+def thresholds(pairs: list[str]) -> dict[str, float]:
+    """Return the thresholds of early exit by compressor, from COMPRESSOR=T as on the command line."""
+    return {name: float(value) for name, value in (pair.split("=") for pair in pairs)}
