@@ -5,14 +5,14 @@ network goes on with the rest (RBQE, ECCV 2020, Fig. 2).
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods import iqam, network
 
 
 @torch.inference_mode()
 def enhance(
-    model: nn.Module, x: Tensor, block_size: int, threshold: float, variant: str = "matlab"
+    model: network.MultiExit, x: Tensor, block_size: int, threshold: float, variant: str = "matlab"
 ) -> tuple[Tensor, Tensor]:
     """Return the enhanced images and the exit (N,) that each took, counted from 1.
 

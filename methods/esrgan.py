@@ -58,10 +58,11 @@ class RRDBNet(Trunk):
         self.conv_last = _conv(WIDTH, channels)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight)
+                weight, bias = layer.parameters()
+                nn.init.kaiming_normal_(weight)
                 with torch.no_grad():
-                    layer.weight.mul_(INITIAL_SCALE)
-                nn.init.zeros_(layer.bias)
+                    weight.mul_(INITIAL_SCALE)
+                nn.init.zeros_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         feature = self.features(functional.pixel_unshuffle(x, self.multiple))

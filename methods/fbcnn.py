@@ -33,16 +33,18 @@ class ResBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.res = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 3, padding=1)
-        )
+        self.res = _residual(width)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.res(x)
 
 
-class QFAttention(ResBlock):
+class QFAttention(nn.Module):
     """A residual block whose residual is scaled and shifted per channel, by gamma and beta (N, width, 1, 1)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.res = _residual(width)
 
     def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         return x + (gamma * self.res(x) + beta)
@@ -110,6 +112,12 @@ class FBCNN(nn.Module):
 
 def _blocks(width: int) -> list[nn.Module]:
     return [ResBlock(width) for _ in range(BLOCKS)]
+
+
+def _residual(width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 3, padding=1)
+    )
 
 
 def _down(width: int, wider: int) -> nn.Sequential:

@@ -59,7 +59,7 @@ def restore(forms: dict[str, Form], weights: Path | None, device: str) -> nn.Mod
 
 
 def _named(model: nn.Module, form: str, device: str) -> nn.Module:
-    model.form = form
+    model.form = form  # type: ignore[assignment]  # a plain attribute, for which nn.Module has no type
     return network.restore(model, None, device)
 
 

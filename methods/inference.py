@@ -1,5 +1,7 @@
 """The one place that makes a loaded network ready to run fast: for evaluation, enhancement and latency alike."""
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import nn
 
@@ -11,5 +13,15 @@ def prepare(model: nn.Module) -> nn.Module:
     format becomes channels_last, a third faster on CPUs. A network that has a faster form says so by a method
     `for_inference()` that returns it.
     """
-    model = model.to(memory_format=torch.channels_last)
-    return model.for_inference() if hasattr(model, "for_inference") else model
+    channels_last(model)
+    return model.for_inference() if isinstance(model, _Faster) else model
+
+
+def channels_last(model: nn.Module) -> None:
+    """Keep the parameters of `model` in the memory format channels_last."""
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch documents it, its types lack it
+
+
+@runtime_checkable
+class _Faster(Protocol):
+    def for_inference(self) -> nn.Module: ...

@@ -20,6 +20,7 @@ On a CPU, `methods.iqam_cpu` measures the blocks of "matlab": the same numbers i
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -74,9 +75,10 @@ def assess(images: Tensor, block_size: int, variant: str = "matlab", nan: bool =
     return judge(measures, *grid(values.shape[1:], block_size))
 
 
-def grid(shape: tuple[int, int], block_size: int) -> tuple[int, int]:
+def grid(shape: Sequence[int], block_size: int) -> tuple[int, int]:
     """Return how many rows and columns of blocks an image of that shape (H, W) has."""
-    return tuple(max(side // block_size - 1, 0) for side in shape)
+    rows, columns = (max(side // block_size - 1, 0) for side in shape)
+    return rows, columns
 
 
 def measure(values: Tensor, block_size: int, variant: str, nan: bool) -> Tensor:
@@ -152,8 +154,8 @@ def _smooth_scores(moments: Tensor, black: Tensor, variant: str, nan: bool) -> T
 @lru_cache
 def _matrices(size: int, variant: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the moment transform and the 3x3 blur (sigma 5, zero outside the block), for flattened blocks."""
-    matrices = (torch.kron(matrix, matrix) for matrix in line_matrices(size, variant))
-    return tuple(matrix.to(device, dtype) for matrix in matrices)
+    transform, blur = (torch.kron(matrix, matrix) for matrix in line_matrices(size, variant))
+    return transform.to(device, dtype), blur.to(device, dtype)
 
 
 def line_matrices(size: int, variant: str) -> tuple[Tensor, Tensor]:
@@ -162,11 +164,11 @@ def line_matrices(size: int, variant: str) -> tuple[Tensor, Tensor]:
     if variant == "powerqe":
         polynomials = (polynomials * 1e4).round() / 1e4
     falloff = torch.exp(-torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64) / (2 * 5**2))
-    blur = sum(
+    diagonals = [
         torch.diag(torch.full((size - abs(shift),), float(weight), dtype=torch.float64), shift)
         for shift, weight in zip((-1, 0, 1), falloff / falloff.sum(), strict=True)
-    )
-    return polynomials, blur
+    ]
+    return polynomials, torch.stack(diagonals).sum(dim=0)
 
 
 def tchebichef(size: int) -> Tensor:

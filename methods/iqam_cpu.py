@@ -13,6 +13,7 @@ importing numba.
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -20,7 +21,10 @@ from numba import njit
 from methods import iqam
 
 BLOCKS = 64  # of a tile; three tiles of 8x8 blocks in float32 take 48 KiB
-OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}  # contract: multiply and add in one instruction
+OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+}  # contract: multiply and add in one instruction
 
 
 def measure(images: np.ndarray, block_size: int) -> np.ndarray:

@@ -43,7 +43,11 @@ class Journal:
         speed = progress.step * run.settings.batch / max(clock.stepping, 1e-9)
         if self._events:
             scalars = {f"gain/{quality}/exit {exit}": gain for quality, exit, gain in rows}
-            scalars |= {"loss": loss, "learning rate": run.schedule.get_last_lr()[0], "patches per second": speed}
+            scalars |= {
+                "loss": loss,
+                "learning rate": float(run.schedule.get_last_lr()[0]),
+                "patches per second": speed,
+            }
             for name, value in scalars.items():
                 self._events.add_scalar(name, value, progress.step)
             self._events.flush()

@@ -10,6 +10,7 @@ The original fails at widths of 4k + 2, where the padding was forgotten once; he
 """
 
 from collections import OrderedDict
+from functools import reduce
 from pathlib import Path
 
 import torch
@@ -36,6 +37,10 @@ class MPRNet(nn.Module):
 
     It has no biases, and one PReLU slope for all its blocks.
     """
+
+    shallow_feat1: nn.Module
+    shallow_feat2: nn.Module
+    shallow_feat3: nn.Module
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
@@ -85,7 +90,6 @@ class Encoder(nn.Module):
         _add_levels(self, "encoder_level", prelu)
         self.down12 = _down(WIDTHS[0], WIDTHS[1])
         self.down23 = _down(WIDTHS[1], WIDTHS[2])
-        self.fused = fused
         for part in ("enc", "dec") if fused else ():
             for level, width in enumerate(WIDTHS, start=1):
                 self.add_module(f"csff_{part}{level}", _conv(width, width, 1))
@@ -96,7 +100,7 @@ class Encoder(nn.Module):
         levels = []
         for level, down in enumerate((nn.Identity(), self.down12, self.down23), start=1):
             x = self.get_submodule(f"encoder_level{level}")(down(x))
-            if self.fused:
+            if encoded is not None and decoded is not None:
                 csff_enc, csff_dec = (self.get_submodule(f"csff_{part}{level}") for part in ("enc", "dec"))
                 x = _padded_sum(x, csff_enc(encoded[level - 1]), csff_dec(decoded[level - 1]))
             levels.append(x)
@@ -105,6 +109,10 @@ class Encoder(nn.Module):
 
 class Decoder(nn.Module):
     """Decode the three levels of an encoder, the lowest first."""
+
+    decoder_level1: nn.Module
+    decoder_level2: nn.Module
+    decoder_level3: nn.Module
 
     def __init__(self, prelu: nn.PReLU) -> None:
         super().__init__()
@@ -137,12 +145,15 @@ class OriginalResolution(nn.Module):
                 self.add_module(f"conv_{part}{level}", _conv(WIDTHS[0], STAGE3_WIDTH, 1))
 
     def forward(self, x: Tensor, encoded: list[Tensor], decoded: list[Tensor]) -> Tensor:
-        first = self.conv_enc1(encoded[0]), self.conv_dec1(decoded[0])
-        second = self.conv_enc2(self.up_enc1(encoded[1])), self.conv_dec2(self.up_dec1(decoded[1]))
-        third = self.conv_enc3(self.up_enc2(encoded[2])), self.conv_dec3(self.up_dec2(decoded[2]))
-        x = _padded_sum(self.orb1(x), *first)
-        x = _padded_sum(self.orb2(x), *second)
-        return _padded_sum(self.orb3(x), *third)
+        full_sizes = (
+            (encoded[0], decoded[0]),
+            (self.up_enc1(encoded[1]), self.up_dec1(decoded[1])),
+            (self.up_enc2(encoded[2]), self.up_dec2(decoded[2])),
+        )
+        for number, features in enumerate(full_sizes, start=1):
+            block, *convolutions = (self.get_submodule(f"{part}{number}") for part in ("orb", "conv_enc", "conv_dec"))
+            x = _padded_sum(block(x), *(conv(feature) for conv, feature in zip(convolutions, features, strict=True)))
+        return x
 
 
 class OriginalResolutionBlock(nn.Module):
@@ -239,7 +250,7 @@ def _padded_sum(*features: Tensor) -> Tensor:
         rows, columns = height - feature.shape[2], width - feature.shape[3]
         margins = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
         padded.append(functional.pad(feature, margins))
-    return sum(padded)
+    return reduce(torch.add, padded)
 
 
 FORMS = {"powerqe-v3": Form(MPRNet)}

@@ -5,9 +5,10 @@ mirrored up to what the network needs and cropped back, one-channel networks tak
 overlapping tiles, and results are rounded, not truncated, to 8 bits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +25,15 @@ TILE = 896  # side of the tiles of larger ones, with their overlap: RBQE takes 2
 OVERLAP = 192
 ROWS = 1024  # converted at a time, as temporary floats of a large picture take gigabytes
 HELD = 2**27  # pixels of results in memory at a time (512 MiB): five exits of 27 megapixels
+
+
+@runtime_checkable
+class MultiExit(Protocol):
+    """A network that has several exits; `exits` is a generator of the enhanced images as in `methods/__init__.py`."""
+
+    exit_count: int
+
+    def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]: ...
 
 
 def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
@@ -53,15 +63,15 @@ def choose_device(name: str, threads: int) -> str:
 
 def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
     """Yield the model's results for `x`, one per exit; a model without `exits` has one."""
-    return model.exits(x) if hasattr(model, "exits") else iter([model(x)])
+    return model.exits(x) if isinstance(model, MultiExit) else iter([model(x)])
 
 
-def to_tensor(images: list[np.ndarray], device: str) -> Tensor:
+def to_tensor(images: list[np.ndarray], device: str | torch.device) -> Tensor:
     """Return uint8 images (H, W) or (H, W, 3) of one size as float32 (N, C, H, W) in [0, 1]."""
     return stack(images, device).float().div_(255)
 
 
-def stack(images: list[np.ndarray], device: str) -> Tensor:
+def stack(images: list[np.ndarray], device: str | torch.device) -> Tensor:
     """Return uint8 images (H, W) or (H, W, 3) of one size as uint8 (N, C, H, W)."""
     batch = torch.from_numpy(np.stack([np.atleast_3d(image) for image in images])).to(device)
     return batch.permute(0, 3, 1, 2)
@@ -126,10 +136,10 @@ def _by_tiles(model: nn.Module, x: Tensor, first: int, count: int) -> list[Tenso
     results = [torch.empty_like(x) for _ in range(count)]
     with allocator.sparing():
         for inner, outer in tiles(*x.shape[2:]):
-            inside = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+            rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
             exits_of_tile = islice(stages(model, x[(..., *outer)], first), count)
             for whole, tile in zip(results, exits_of_tile, strict=True):
-                whole[(..., *inner)] = tile[(..., *inside)]
+                whole[(..., *inner)] = tile[..., rows, columns]
     return results
 
 
@@ -150,8 +160,8 @@ def tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[
     for top in range(0, height, step):
         for left in range(0, width, step):
             inner = slice(top, min(top + step, height)), slice(left, min(left + step, width))
-            outer = tuple(
+            rows, columns = (
                 slice(max(part.start - OVERLAP, 0), min(part.stop + OVERLAP, size))
                 for part, size in zip(inner, (height, width), strict=True)
             )
-            yield inner, outer
+            yield inner, (rows, columns)

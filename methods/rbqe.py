@@ -34,14 +34,14 @@ class RBQE(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.InputConv = InputConv()
+        self.InputConv: nn.Module = InputConv()
         self.ECA = nn.ModuleList(ECA() for _ in range(ATTENTIONS))
         self.DownConv = nn.ModuleList(DownConv() for _ in range(STAGES))
         self.UpConv_64 = nn.ModuleList(UpConv(2 * WIDTH) for _ in range(5))
         self.UpConv_96 = nn.ModuleList(UpConv(3 * WIDTH) for _ in range(4))
         self.UpConv_128 = nn.ModuleList(UpConv(4 * WIDTH) for _ in range(3))
         self.UpConv_160 = nn.ModuleList(UpConv(5 * WIDTH) for _ in range(2))
-        self.UpConv_192 = UpConv(6 * WIDTH)
+        self.UpConv_192: nn.Module = UpConv(6 * WIDTH)
         self.OutConv = nn.ModuleList(OutConv() for _ in range(STAGES))
 
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]:
@@ -68,11 +68,12 @@ class RBQE(nn.Module):
 
         return rbqe_fast.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
 
-    def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "_Node", "ECA | None"], Tensor | None, None]:
+    def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "_Node", nn.Module | None], Tensor | None, None]:
         """Yield the images left, the top feature and its attention for each exit's head; indices may be sent back."""
         if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
             raise ValueError(f"RBQE needs height and width in multiples of {self.multiple}, got {tuple(x.shape)}")
         attentions = iter(self.ECA)  # the checkpoint numbers them in the order of use
+        ups: list[nn.ModuleList | list[nn.Module]]
         ups = [self.UpConv_64, self.UpConv_96, self.UpConv_128, self.UpConv_160, [self.UpConv_192]]
         nodes = {(0, 0): _Node(self.InputConv(x))}
 
@@ -96,7 +97,7 @@ class _Node:
     def __init__(self, feature: Tensor, mean: Tensor | None = None) -> None:
         self.feature, self._mean = feature, mean
 
-    def attended(self, attention: "ECA | None") -> Tensor:
+    def attended(self, attention: nn.Module | None) -> Tensor:
         if attention is None:
             return self.feature
         if self._mean is None:
@@ -114,8 +115,10 @@ class ECA(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(1, 1, 3, padding=1, bias=False)
 
-    def forward(self, feature: Tensor, mean: Tensor) -> Tensor:
-        """Scale the channels of `feature` (N, C, H, W), whose spatial mean (N, C) is given."""
+    def forward(self, feature: Tensor, mean: Tensor | None = None) -> Tensor:
+        """Scale the channels of `feature` (N, C, H, W); its spatial mean (N, C) is computed here unless given."""
+        if mean is None:
+            mean = feature.mean(dim=(2, 3))
         gate = torch.sigmoid(self.conv(mean[:, None]))[:, 0]
         return feature * gate[:, :, None, None]
 

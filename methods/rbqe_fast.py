@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import rbqe
+from methods import inference, rbqe
 
 
 class RBQE(rbqe.RBQE):
@@ -28,7 +28,7 @@ class RBQE(rbqe.RBQE):
 
     def __init__(self, model: rbqe.RBQE) -> None:
         nn.Module.__init__(self)  # it takes the walk of its parent, not the layers
-        model.to(memory_format=torch.channels_last)
+        inference.channels_last(model)
         self.InputConv = InputConv(model.InputConv)
         self.ECA = nn.ModuleList(map(ECA, model.ECA))
         self.DownConv = nn.ModuleList(map(DownConv, model.DownConv))
@@ -68,16 +68,16 @@ class Gated(NamedTuple):
 class ECA(nn.Module):
     """Efficient channel attention that leaves the scaling to what reads its result."""
 
-    def __init__(self, attention: rbqe.ECA) -> None:
+    def __init__(self, attention: nn.Module) -> None:
         super().__init__()
-        self.conv = attention.conv
+        self.conv = attention.get_submodule("conv")
 
     def forward(self, feature: Tensor, mean: Tensor) -> Gated:
         return Gated(feature, torch.sigmoid(self.conv(mean))[0])
 
 
 class InputConv(nn.Module):
-    def __init__(self, block: rbqe.InputConv) -> None:
+    def __init__(self, block: nn.Module) -> None:
         super().__init__()
         self.convolutions = _convolutions(block)
 
@@ -88,28 +88,29 @@ class InputConv(nn.Module):
 
 
 class DownConv(nn.Module):
-    def __init__(self, block: rbqe.DownConv) -> None:
+    def __init__(self, block: nn.Module) -> None:
         super().__init__()
         self.first, *others = _convolutions(block)
         self.others = nn.ModuleList(others)
 
     def forward(self, x: Gated) -> Tensor:
-        y = functional.conv2d(x.feature, self.first.weight * x.gate[:, None, None], self.first.bias, padding=1).relu_()
+        weight, bias = self.first.parameters()
+        y = functional.conv2d(x.feature, weight * x.gate[:, None, None], bias, padding=1).relu_()
         for convolution in self.others:
             y = convolution(y).relu_()
         return y
 
 
 class UpConv(nn.Module):
-    def __init__(self, block: rbqe.UpConv) -> None:
+    def __init__(self, block: nn.Module) -> None:
         super().__init__()
         self.up, self.depthwise, self.pointwise, self.depthwise2, self.pointwise2 = _convolutions(block)
 
     def forward(self, skips: list[Gated], low: Gated | Tensor) -> Tensor:
         low = _gated(low)
-        weight = self.up.weight * low.gate[:, None, None, None]
-        up = functional.conv_transpose2d(low.feature, weight, self.up.bias, stride=2).relu_()
-        weights, biases = (parameter.split(rbqe.WIDTH) for parameter in (self.depthwise.weight, self.depthwise.bias))
+        weight, bias = self.up.parameters()
+        up = functional.conv_transpose2d(low.feature, weight * low.gate[:, None, None, None], bias, stride=2).relu_()
+        weights, biases = (parameter.split(rbqe.WIDTH) for parameter in self.depthwise.parameters())
         parts = [*skips, _gated(up)]
         shape = (1, rbqe.WIDTH * len(parts), *up.shape[2:])
         joined = torch.empty(shape, dtype=up.dtype, device=up.device, memory_format=torch.channels_last)
@@ -121,12 +122,12 @@ class UpConv(nn.Module):
 
 
 class OutConv(nn.Module):
-    def __init__(self, block: rbqe.OutConv) -> None:
+    def __init__(self, block: nn.Module) -> None:
         super().__init__()
         self.depthwise, self.pointwise = _convolutions(block)
 
     def forward(self, x: Gated | Tensor) -> Tensor:
-        return self.pointwise(_depthwise(_gated(x), self.depthwise.weight, self.depthwise.bias))
+        return self.pointwise(_depthwise(_gated(x), *self.depthwise.parameters()))
 
 
 def _convolutions(block: nn.Module) -> nn.ModuleList:
@@ -145,7 +146,8 @@ def _depthwise(x: Gated, weight: Tensor, bias: Tensor) -> Tensor:
     return functional.conv2d(x.feature, weight, bias, padding=1, groups=len(bias))
 
 
-def _pointwise(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+def _pointwise(x: Tensor, convolution: nn.Module) -> Tensor:
     # Dilation changes nothing in a kernel of one pixel, but at one thread PyTorch gives oneDNN no undilated one, and
     # its own takes three times as long.
-    return functional.conv2d(x, convolution.weight, convolution.bias, dilation=2)
+    weight, bias = convolution.parameters()
+    return functional.conv2d(x, weight, bias, dilation=2)

@@ -36,7 +36,7 @@ class Version:
         return [nn.ReLU()] if self.pre_activation else []
 
     def eca(self) -> list[nn.Module]:
-        return [ECA()] if self.attention else []
+        return [rbqe.ECA()] if self.attention else []
 
 
 class PowerQERBQE(nn.Module):
@@ -66,7 +66,7 @@ class PowerQERBQE(nn.Module):
         (N,) of some images back, or their indices (M,), instead of asking for the next exit, drops all others.
         """
         stages, kept = self._stages(x), None
-        for head in self.get_submodule(self.version.heads_name):
+        for head in getattr(self, self.version.heads_name):
             images, feature = stages.send(kept)
             kept = yield images + head(feature)
 
@@ -74,7 +74,7 @@ class PowerQERBQE(nn.Module):
         """Return the enhanced images of one exit (none named: the last) without computing the others."""
         exit = exit or self.exit_count
         images, feature = next(islice(self._stages(x), exit - 1, None))
-        return images + self.get_submodule(self.version.heads_name)[exit - 1](feature)
+        return images + getattr(self, self.version.heads_name)[exit - 1](feature)
 
     def _stages(self, x: Tensor) -> Generator[tuple[Tensor, Tensor], Tensor | None, None]:
         """Yield for each exit the images left and the feature that its head reads; indices may be sent back."""
@@ -93,13 +93,6 @@ class PowerQERBQE(nn.Module):
             if kept is not None:
                 x = x[kept]
                 features = {place: feature[kept] for place, feature in features.items()}
-
-
-class ECA(rbqe.ECA):
-    """Channel attention on a feature (N, C, H, W) that is used once, so its spatial mean is computed here."""
-
-    def forward(self, feature: Tensor) -> Tensor:
-        return super().forward(feature, feature.mean(dim=(2, 3)))
 
 
 class Up(nn.Module):

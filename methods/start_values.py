@@ -16,7 +16,7 @@ from methods import network
 HEAD_SCALE = 1e-3  # standard deviation of what damped heads add to the image
 RIDGE = 1e-6  # of the least squares, relative to the mean square of a feature
 SAMPLES = 8192  # pixels for the least squares: ten or more per unknown
-CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
 @torch.no_grad()
@@ -57,13 +57,13 @@ def _all_equal(images: list[Tensor], x: Tensor) -> bool:
     return all(torch.allclose(image, x) for image in images)
 
 
-def _order(model: nn.Module, x: Tensor) -> tuple[list[nn.Module], list[nn.Module]]:
+def _order(model: nn.Module, x: Tensor) -> tuple[list[Convolution], list[Convolution]]:
     """Return the convolutions in the order of their first use, and the last one before each exit."""
-    called: list[nn.Module] = []
+    called: list[Convolution] = []
     hooks = [
         layer.register_forward_hook(lambda layer, inputs, output: called.append(layer))
         for layer in model.modules()
-        if isinstance(layer, CONVOLUTIONS)
+        if isinstance(layer, Convolution)
     ]
     heads = [called[-1] for _ in network.exits(model, x)]
     for hook in hooks:
@@ -71,7 +71,7 @@ def _order(model: nn.Module, x: Tensor) -> tuple[list[nn.Module], list[nn.Module
     return list(dict.fromkeys(called)), heads
 
 
-def _without(heads: list[nn.Module], model: nn.Module, x: Tensor) -> list[Tensor]:
+def _without(heads: list[Convolution], model: nn.Module, x: Tensor) -> list[Tensor]:
     """Return what the network makes of `x` when its heads give nothing."""
     hooks = [head.register_forward_hook(lambda layer, inputs, output: output * 0) for head in heads]
     bases = list(network.exits(model, x))
@@ -80,11 +80,11 @@ def _without(heads: list[nn.Module], model: nn.Module, x: Tensor) -> list[Tensor
     return bases
 
 
-def _normalise(layers: list[nn.Module], model: nn.Module, x: Tensor) -> None:
+def _normalise(layers: list[Convolution], model: nn.Module, x: Tensor) -> None:
     """Divide the weights of each layer by the standard deviation of what it makes, in the order of use."""
-    done: list[nn.Module] = []
+    done: list[Convolution] = []
 
-    def divide(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def divide(layer: Convolution, inputs: tuple[Tensor], output: Tensor) -> Tensor:
         single = inputs[0].shape[2:].numel() == output.shape[2:].numel() == 1
         if layer in done or single:
             return output
@@ -100,7 +100,7 @@ def _normalise(layers: list[nn.Module], model: nn.Module, x: Tensor) -> None:
         hook.remove()
 
 
-def _pass_on(layer: nn.Module, count: int) -> None:
+def _pass_on(layer: Convolution, count: int) -> None:
     """Let the first `count` output channels be the first `count` input channels."""
     if layer.groups > 1:
         return
@@ -111,13 +111,14 @@ def _pass_on(layer: nn.Module, count: int) -> None:
         weight[(channel, channel, *centre)] = 1
 
 
-def _fit(head: nn.Module, model: nn.Module, x: Tensor, target: Tensor) -> None:
+def _fit(head: Convolution, model: nn.Module, x: Tensor, target: Tensor) -> None:
     """Set the weights of a head by ridge regression so that it makes `target` (N, C, H, W) from its features."""
     inputs: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda layer, arguments: inputs.append(arguments[0]))
     for _ in network.exits(model, x):
         pass
     hook.remove()
+    assert not isinstance(head.padding, str)  # all networks give it in pixels
     columns = functional.unfold(inputs[0], head.kernel_size, padding=head.padding).transpose(1, 2).flatten(0, 1)
     chosen = torch.linspace(0, len(columns) - 1, min(SAMPLES, len(columns)), device=x.device).long()
     features, wanted = columns[chosen].double(), target.permute(0, 2, 3, 1).flatten(0, 2)[chosen].double()

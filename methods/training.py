@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import files, provenance
-from methods import checkpoints, journal, losses, parallel, validation
+from methods import checkpoints, inference, journal, losses, parallel, validation
 from methods.crops import Pairs
 from methods.journal import Journal
 from methods.run import Run, Settings, has_fast_half
@@ -56,7 +56,8 @@ def train(
     if several and len(pairs.qualities) != (rows := len(losses.EXIT_WEIGHTS[settings.exit_weights])):
         raise ValueError(f"exit weights are those of {rows} qualities, not of {len(pairs.qualities)}: make exits equal")
     torch.manual_seed(settings.seed)
-    pairs, model = pairs.to(device), model.to(device, memory_format=torch.channels_last).train()
+    pairs, model = pairs.to(device), model.to(device).train()
+    inference.channels_last(model)
     _, decoded, _ = pairs.batch(settings.batch, settings.patch, settings.seed)
     if initial is None:
         start(model, decoded)
@@ -114,7 +115,7 @@ def _go(run: Run, pairs: Pairs, validation_pairs: Pairs, output: Path, deadline:
             if first and not checked and clock.total >= FIRST_CHECK[0] and progress.step >= FIRST_CHECK[1]:
                 journal.warn(clock, progress.step, _gains(run, validation_pairs), float(progress.losses[-1]))
                 checked = True
-            if first and progress.step in validating:
+            if log and progress.step in validating:
                 _validate(run, validation_pairs, output, log, labels)
             if first and time.monotonic() - saved >= CHECKPOINT_EVERY:
                 run.save(checkpoint)
@@ -122,7 +123,7 @@ def _go(run: Run, pairs: Pairs, validation_pairs: Pairs, output: Path, deadline:
             asked = progress.step % AGREE_EVERY == 0 or parallel.count() == 1
             if asked and parallel.agreed(time.monotonic() >= deadline, run.device):
                 break
-    if first:
+    if log:
         clock.total = time.monotonic() - began
         run.save(checkpoint)
         log.close()

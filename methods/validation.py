@@ -38,9 +38,11 @@ def psnr(image: Tensor, original: Tensor) -> float:
 
 
 def _centre(image: Tensor, side: int | None) -> Tensor:
-    """Return the centre crop on the 8x8 grid."""
+    """Return the centre crop on the 8x8 grid (without `side`: the image)."""
+    if side is None:
+        return image
     for axis in (2, 3):
-        room = image.shape[axis] - (side or image.shape[axis])
+        room = image.shape[axis] - side
         if room > 0:
             image = image.narrow(axis, room // 2 // 8 * 8, side)
     return image
