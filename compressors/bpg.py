@@ -136,7 +136,7 @@ def _decoded(stream: bytes, header: bpg_container.Header) -> list[np.ndarray]:
         raise ValueError(f"not a BPG file: expected one {expected} picture, found {[f.format.name for f in frames]}")
     planes = []
     for plane, (height, width) in zip(frames[0].planes, header.planes, strict=True):
-        samples = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        samples = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         planes.append(samples[:height, :width].copy())
     return planes
 

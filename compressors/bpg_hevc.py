@@ -6,6 +6,7 @@ clause 3.1; decoders imply the rest (clause 3.2). Fields are named as in ITU-T H
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from bitstring import Bits, Reader, pack
 
@@ -110,22 +111,23 @@ def lossless(unit: bytes) -> bool:
     if bits.read_value("bool"):
         bits.read_value("ue")  # diff_cu_qp_delta_depth
     bits.read_list(["se", "se", "u3"])  # chroma QP offsets, weighted prediction
-    return bits.read_value("bool")
+    return bool(bits.read_value("bool"))
 
 
 def _read(bits: Reader, whole: bool) -> Tools:
     """Read from log2_min_luma_coding_block_size on, of a `whole` SPS or of a hevc_header."""
-    sizes = tuple(bits.read_list(["ue"] * 4))
+    # Any: bitstring's types do not tell which kind of field gives which.
+    sizes: tuple[Any, ...] = tuple(bits.read_list(["ue"] * 4))
     if whole:
         bits.read_value("ue")  # the depth in inter blocks, of which there are none
-    depth = bits.read_value("ue")
+    depth: Any = bits.read_value("ue")
     if whole and bits.read_list(["bool", "bool"])[0]:  # the other, asymmetric partitions, is for inter blocks
         raise ValueError("the SPS has scaling lists, which a BPG file cannot have")
-    sao, with_pcm = bits.read_list(["bool", "bool"])
-    pcm = tuple(bits.read_list(["u4", "u4", "ue", "ue", "u1"])) if with_pcm else ()
+    sao, with_pcm = map(bool, bits.read_list(["bool", "bool"]))
+    pcm: tuple[Any, ...] = tuple(bits.read_list(["u4", "u4", "ue", "ue", "u1"])) if with_pcm else ()
     if whole and bits.read_list(["ue", "bool", "bool"])[:2] != [0, False]:
         raise ValueError("the SPS has reference pictures, which a BPG still picture cannot have")
-    strong_smoothing = bits.read_value("bool")
+    strong_smoothing = bool(bits.read_value("bool"))
     if whole and bits.read_value("bool"):
         _skip_vui(bits)
     flags: list[bool] = []
@@ -133,7 +135,7 @@ def _read(bits: Reader, whole: bool) -> Tools:
         with_flags, others = bits.read_list(["bool", "u7"])
         if others:
             raise ValueError("the SPS has other extensions than the range extension")
-        flags = bits.read_list(["bool"] * RANGE_EXTENSION) if with_flags else []
+        flags = [*map(bool, bits.read_list(["bool"] * RANGE_EXTENSION))] if with_flags else []
     return Tools(sizes, depth, sao, pcm, strong_smoothing, tuple(flags))
 
 
@@ -148,7 +150,7 @@ def _write(tools: Tools, whole: bool) -> Bits:
     fields += pack("bool", False) if whole else Bits()  # VUI
     fields += pack("bool", bool(tools.range_extension))
     if tools.range_extension:
-        fields += pack(["bool", "u7"] + ["bool"] * RANGE_EXTENSION, True, 0, *tools.range_extension)
+        fields += pack("bool, u7" + ", bool" * RANGE_EXTENSION, True, 0, *tools.range_extension)
     return fields
 
 
@@ -156,9 +158,9 @@ def _skip_vui(bits: Reader) -> None:
     """Read over the video usability information (H.265, clause E.2.1)."""
 
     def present(*fields: str) -> bool:
-        flag = bits.read_value("bool")
+        flag = bool(bits.read_value("bool"))
         if flag:
-            bits.read_list(fields)
+            bits.read_list([*fields])
         return flag
 
     if bits.read_value("bool") and bits.read_value("u8") == 255:  # aspect ratio

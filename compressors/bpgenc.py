@@ -16,13 +16,14 @@ SOURCE = "bpgenc and bpgdec are part of libbpg 0.9.8 (https://bellard.org/bpg); 
 def version(encoder: str) -> str:
     """Return the versions of both programs, and the HEVC encoder inside.
 
-    Raises FileNotFoundError if a program is missing, or if bpgenc was built without the encoder.
+    Raises FileNotFoundError if a program is missing, or if bpgenc was built without the encoder, and RuntimeError if
+    a program's help is not that of libbpg.
     """
     words = {name: _help(_program(name)) for name in ("bpgenc", "bpgdec")}
-    encoders = re.search(r"HEVC encoder \(([^,]*),", words["bpgenc"])[1]
+    encoders = _told(r"HEVC encoder \(([^,]*),", words["bpgenc"])
     if encoder not in encoders.split():
         raise FileNotFoundError(f"{_program('bpgenc')} was built without {encoder}: it has {encoders}. {SOURCE}")
-    versions = {name: re.search(r"version (\S+)", text)[1] for name, text in words.items()}
+    versions = {name: _told(r"version (\S+)", text) for name, text in words.items()}
     return f"bpgenc {versions['bpgenc']} ({encoder}), decoded by bpgdec {versions['bpgdec']}"
 
 
@@ -58,3 +59,10 @@ def _program(name: str) -> Path:
 def _help(program: Path) -> str:
     """Return the help of bpgenc or bpgdec, which they end with exit status 1."""
     return subprocess.run([program, "-h"], capture_output=True, text=True, timeout=60).stdout
+
+
+def _told(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if found is None:
+        raise RuntimeError(f"a program that is none of libbpg's says {text[:80]!r} for its help. {SOURCE}")
+    return found[1]

@@ -62,7 +62,7 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
         found = [frame.format.name for frame in frames]
         raise ValueError(f"expected one 8-bit gray or yuv420p HEVC picture, found {found}")
     planes = [
-        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in frames[0].planes
     ]
     return odd_size.crop(planes[0].copy() if len(planes) == 1 else colour.from_yuv420(*planes), bitstream)

@@ -12,7 +12,7 @@ def edit(bitstream: bytes, fields: str) -> bytes:
     """
     import av.bitstream
 
-    with av.open(io.BytesIO(bitstream), format="hevc") as container:
+    with av.open(io.BytesIO(bitstream), "r", format="hevc") as container:
         change = av.bitstream.BitStreamFilterContext(f"hevc_metadata={fields}", container.streams.video[0])
         packets = [change.filter(packet) for packet in container.demux() if packet.size]
     return b"".join(bytes(packet) for changed in packets for packet in changed)

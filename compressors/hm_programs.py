@@ -94,7 +94,7 @@ def _encoder(encoder: Path, planes: list[np.ndarray], qp: int) -> tuple[bytes, b
     """Return the bitstream, the reconstruction and the words of HM's encoder."""
     height, width = planes[0].shape
     size = ["-wdt", str(width), "-hgt", str(height)]
-    options = ["-c", CONFIGURATION, *(GRAY if len(planes) == 1 else []), "-q", str(qp)]
+    options: list[str | Path] = ["-c", CONFIGURATION, *(GRAY if len(planes) == 1 else []), "-q", str(qp)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "original.yuv").write_bytes(b"".join(plane.tobytes() for plane in planes))

@@ -58,8 +58,8 @@ def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> byt
     chroma, factors = FORMATS[settings.subsampling]
     if settings.library == "pillow":
         return pillow.save(image, "JPEG", {"quality": quality} | ({"subsampling": chroma} if image.ndim == 3 else {}))
-    command = [_cjpeg(), "-quality", str(quality), "-baseline", "-sample", factors if image.ndim == 3 else "1x1"]
-    return tools.run(command, input=_pnm(image)).stdout
+    options = ["-quality", str(quality), "-baseline", "-sample", factors if image.ndim == 3 else "1x1"]
+    return tools.run([_cjpeg(), *options], input=_pnm(image)).stdout
 
 
 def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:

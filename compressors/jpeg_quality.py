@@ -12,6 +12,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from scipy import fft
 
 from compressors import jpeg
@@ -73,4 +74,4 @@ def _evidence(values: np.ndarray, step: int) -> float:
 def _tables() -> np.ndarray:
     """Return the quantisation steps of luma, (100, 64) in row-major order, that the codec writes for each quality."""
     files = (jpeg.encode(np.zeros((8, 8), np.uint8), quality) for quality in jpeg.QUALITIES)
-    return np.array([Image.open(io.BytesIO(file)).quantization[0] for file in files])
+    return np.array([JpegImageFile(io.BytesIO(file)).quantization[0] for file in files])
