@@ -41,8 +41,8 @@ def check(config: dict) -> None:
     for name in codecs(config):
         for other in weights_of(config, name):
             if "threshold" not in config["compressors"].get(other, {}):
-                known = ", ".join(key for key, settings in config["compressors"].items() if "threshold" in settings)
-                raise ValueError(f"compressors: {name} takes weights of {other!r}: choose from {known}")
+                judged = ", ".join(key for key, settings in config["compressors"].items() if "threshold" in settings)
+                raise ValueError(f"compressors: {name} takes weights of {other!r}: choose from {judged}")
     for kind in ("metrics", "tables", "figures"):
         for name in config[kind]:
             plugins.check(f"benchmarks/{kind}", name)
@@ -57,10 +57,10 @@ def check(config: dict) -> None:
         if not trained:
             raise ValueError(f"methods: {name} is for none of {', '.join(codecs(config))}: name its compressor in only")
         for compressor in dict.fromkeys(trained):
-            for path in weights(config, name, compressor):
-                if not Path(path).is_file():
+            for file in weights(config, name, compressor):
+                if not Path(file).is_file():
                     raise ValueError(
-                        f"methods: {name} for {compressor} needs {path}, which is missing: methods/weights/README.md "
+                        f"methods: {name} for {compressor} needs {file}, which is missing: methods/weights/README.md "
                         "says where weights come from and how to train them"
                     )
 

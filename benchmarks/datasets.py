@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -34,7 +33,7 @@ COLUMNS = ("image", "source", "sha256_source", "sha256", "height", "width")
 class Protocol:
     """What is done to a picture before it is measured: scaled down, then cropped, then reduced to luma if asked."""
 
-    colour: Literal["luma", "rgb"]
+    colour: str  # luma or rgb
     crop: int | None = None  # largest side of the centre crop, pixels
     scale: int = 1  # factor by which it is scaled down
 
@@ -53,7 +52,7 @@ def sources(folder: Path | None) -> list[Path]:
     """
     if folder is None:
         installed = find_spec("skimage")  # finding it does not import it, which takes a second
-        if installed is None:
+        if installed is None or installed.origin is None:
             raise ModuleNotFoundError("the demo images come with scikit-image: pip install scikit-image")
         return [Path(installed.origin).parent / "data" / f"{name}.png" for name in DEMO]
     if not Path(folder).is_dir():

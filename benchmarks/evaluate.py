@@ -49,7 +49,9 @@ def evaluate(
     model = inference.prepare(model)
     modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
     scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
-    rows, records, order = [], [], {}
+    rows: list[tuple] = []
+    records: list[dict] = []
+    order: dict[tuple[int, str], int] = {}
     for manifest in decoded:
         quality = int(manifest.stem)
         bits = pd.read_csv(manifest, dtype={"image": str})  # a picture may be named by a number
@@ -96,8 +98,8 @@ def _batches(originals: Path, decoded: Path, size: int) -> Iterator[Batch]:
     pairs = zip(*(datasets.load(path.with_suffix(""), path) for path in (originals, decoded)), strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0][1].shape):
         while batch := list(islice(group, size)):
-            names, references = zip(*(original for original, _ in batch), strict=True)
-            yield names, references, [image for _, (_, image) in batch]
+            names = [name for (name, _), _ in batch]
+            yield names, [original for (_, original), _ in batch], [image for _, (_, image) in batch]
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

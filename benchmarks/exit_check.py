@@ -31,6 +31,8 @@ def compare(
         codec = trained_on or compressor
         model = plugins.find("methods", method).load(Path(weights.format(compressor=codec)), device)
         model = inference.prepare(model)
+        if not isinstance(model, network.MultiExit):
+            raise ValueError(f"{method} has one exit: name a method that has several")
         block_size, threshold = compressors[codec]["iqam_block_size"], thresholds[codec]
         manifests = shards.manifests(decoded, dataset, f"{compressor}/{quality}.csv")
         pictures = (datasets.load(manifest.with_suffix(""), manifest) for manifest in manifests)

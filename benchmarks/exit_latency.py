@@ -5,6 +5,7 @@ the network, which computes the last exit alone. The rest is as in `latency`.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -70,7 +71,7 @@ def run_all(model: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def stop(model: nn.Module, x: Tensor, rule: Rule) -> int:
+def stop(model: network.MultiExit, x: Tensor, rule: Rule) -> int:
     """Return the exit at which the image (the first of `x`, of whose channels the others are) may leave.
 
     `x` is float (N, C, H, W) in [0, 1]; a one-channel network gets the R, G and B of an image as a batch.
@@ -88,9 +89,9 @@ def stop(model: nn.Module, x: Tensor, rule: Rule) -> int:
 def _compare(model: nn.Module, batches: list[Tensor], rule: Rule, device: str) -> list[dict]:
     """Return what was timed of some pictures, one record per way."""
     whole = [partial(run_all, model, x) for x in batches]
-    if not hasattr(model, "exits"):
-        times = [clock.times([compute], RUNS, device)[0] for compute in whole]
-        return [{"early_exit": False, "exit": 1} | _summary(times, whole[0], device)]
+    if not isinstance(model, network.MultiExit):
+        alone = [clock.times([compute], RUNS, device)[0] for compute in whole]
+        return [{"early_exit": False, "exit": 1} | _summary(alone, whole[0], device)]
     stopping = [partial(stop, model, x, rule) for x in batches]
     scoring = [partial(early_exit.score, x[:1], rule.block_size, rule.variant) for x in batches]
     exits = [compute() for compute in stopping]
@@ -107,11 +108,11 @@ def _compare(model: nn.Module, batches: list[Tensor], rule: Rule, device: str) -
     ]
 
 
-def _summary(times: list[np.ndarray], compute: partial, device: str) -> dict[str, float]:
+def _summary(times: Sequence[np.ndarray], compute: partial, device: str) -> dict[str, float | None]:
     """Return the columns of time and memory, given the runs of every picture."""
     mean = float(np.mean([np.median(runs) for runs in times]))
     timed = {"mean_ms": round(mean, 3), "images_per_s": round(1e3 / mean, 3)}
-    return clock.summarise(np.concatenate(times)) | timed | {"peak_mb": machine.peak_mb(compute, device)}
+    return {**clock.summarise(np.concatenate(times)), **timed, "peak_mb": machine.peak_mb(compute, device)}
 
 
 def _of_one_size(images: list[np.ndarray]) -> list[np.ndarray]:

@@ -25,7 +25,7 @@ if find_spec("pillow_heif"):  # an extra of ours: it carries libheif
     FORMATS.append("HEIF")
 COMPRESSION = 3  # zlib's level: half the time of its default 6, for files as large in colour and 9 % larger in gray
 SMALLEST = 16  # pixels a side: SSIM's window takes 11, IQAM two blocks of 8
-LARGEST = 2 * Image.MAX_IMAGE_PIXELS  # 179 million pixels (512 MiB as RGB): Pillow itself stops there
+LARGEST = 2 * (2**30 // 4 // 3)  # 179 million pixels (512 MiB as RGB): Pillow itself stops there
 
 # Pillow's modes that hold 8-bit samples, and what they become; "1" is black and white, "P" has a palette.
 _MODES = {"1": "L", "L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB", "YCbCr": "RGB"}
@@ -50,7 +50,7 @@ def read(path: Path) -> np.ndarray:
 def container(path: Path) -> str:
     """Return Pillow's name of a file's format, such as "JPEG" or "HEIF", from its content; errors as in `read`."""
     with _named(path), _decoding():
-        return Image.open(path, formats=FORMATS).format
+        return str(Image.open(path, formats=FORMATS).format)
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -78,7 +78,7 @@ def check_size(width: int, height: int) -> None:
 def _pixels(encoded: bytes) -> np.ndarray:
     with _decoding():
         Image.open(BytesIO(encoded), formats=FORMATS).verify()  # the checksums of PNG, which load() skips
-        image = Image.open(BytesIO(encoded), formats=FORMATS)
+        image: Image.Image = Image.open(BytesIO(encoded), formats=FORMATS)
         frames = getattr(image, "n_frames", 1)
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if frames > 1:
@@ -89,7 +89,7 @@ def _pixels(encoded: bytes) -> np.ndarray:
         if image.format == "TIFF" and not wide:
             orientation = 1  # load() has turned it
         if wide:
-            image = _narrowed(encoded, image.format)
+            image = _narrowed(encoded, str(image.format))
     image = _opaque(_from_cmyk(image) if image.mode == "CMYK" else image)
     check_size(*image.size)
     if orientation == 1:  # each copy of a large picture takes as much memory again
@@ -127,7 +127,7 @@ def _is_wide(image: Image.Image, encoded: bytes) -> bool:
     bits = 8
     if image.format == "PNG":
         bits = encoded[24]  # in the header chunk, which comes first (PNG, clause 11.2.1)
-    elif image.format == "TIFF":
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
         tags = image.tag_v2
         bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
         if set(tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))) != {1}:  # Pillow takes signed bytes for unsigned ones
@@ -144,10 +144,10 @@ def _narrowed(encoded: bytes, container: str) -> Image.Image:
     """Return a 16-bit PNG or TIFF as 8-bit L, LA, RGB or RGBA, each sample rounded to nearest."""
     import av
 
-    with av.open(BytesIO(encoded), format=f"{container.lower()}_pipe") as stream:
+    with av.open(BytesIO(encoded), "r", format=f"{container.lower()}_pipe") as stream:
         frame = next(stream.decode(video=0))
     kind, order = frame.format.name[:-2], frame.format.name[-2:]
-    rows = np.frombuffer(frame.planes[0], "<u2" if order == "le" else ">u2").reshape(frame.height, -1)
+    rows = np.frombuffer(memoryview(frame.planes[0]), "<u2" if order == "le" else ">u2").reshape(frame.height, -1)
     samples = rows[:, : frame.width * _CHANNELS[kind]].reshape(frame.height, frame.width, -1)
     rounded = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 257 * 255, so there are no ties
     return Image.fromarray(rounded[..., 0] if kind == "gray16" else rounded)
@@ -158,9 +158,11 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
     if not profile:
         raise ValueError("is CMYK without a colour profile, so its colours are unknown: convert it to RGB first")
     try:
-        return ImageCms.profileToProfile(image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB")
+        converted = ImageCms.profileToProfile(image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
         raise ValueError(f"is CMYK with a colour profile that fails ({error}): convert it to RGB first") from error
+    assert converted is not None  # only a conversion in place gives nothing
+    return converted
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -40,7 +40,7 @@ def measure(method: str, channels: int, block_size: int, device: str, weights: P
     x = x.reshape(-1, getattr(model, "channels", channels), SIDE, SIDE)
     count = getattr(model, "exit_count", 1)
     ways = {(False, 1): partial(model, x)}
-    if hasattr(model, "exits"):
+    if isinstance(model, network.MultiExit):
         exits = range(1, count + 1)
         ways = {(False, exit): partial(model, x, exit) for exit in exits}
         ways |= {(True, exit): partial(stop_at, model, x, exit, block_size) for exit in exits}
@@ -51,10 +51,10 @@ def measure(method: str, channels: int, block_size: int, device: str, weights: P
     records = []
     for ((stops, exit), compute), milliseconds in zip(ways.items(), times, strict=True):
         timed = clock.summarise(milliseconds)
-        timed |= {"images_per_s": round(1e3 / timed["median_ms"], 3), "peak_mb": machine.peak_mb(compute, device)}
-        if stops:
-            timed["score_share"] = share(scores, min(exit, count - 1), milliseconds)
-        records.append({"method": method, "early_exit": stops, "exit": exit} | timed)
+        timed["images_per_s"] = round(1e3 / timed["median_ms"], 3)
+        peak = {"peak_mb": machine.peak_mb(compute, device)}
+        scored = {"score_share": share(scores, min(exit, count - 1), milliseconds)} if stops else {}
+        records.append({"method": method, "early_exit": stops, "exit": exit, **timed, **peak, **scored})
     return complete(records, x, watch, device)
 
 
@@ -63,7 +63,7 @@ def load(method: str, weights: Path | None, device: str) -> nn.Module:
     return inference.prepare(plugins.find("methods", method).load(weights, device))
 
 
-def stop_at(model: nn.Module, x: Tensor, exit: int, block_size: int) -> Tensor:
+def stop_at(model: network.MultiExit, x: Tensor, exit: int, block_size: int) -> Tensor:
     """Return the images of `exit` after the work of an image that stops there: every exit on the way, scored."""
     for number, images in enumerate(model.exits(x), start=1):
         if number < model.exit_count:

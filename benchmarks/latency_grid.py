@@ -49,8 +49,8 @@ def _measure(
     for (execution, compute), milliseconds in zip(ways.items(), times, strict=True):
         timed = clock.summarise(milliseconds)
         timed["images_per_s"] = round(1e3 * batch / timed["median_ms"], 3)
-        timed["peak_mb"] = machine.peak_mb(compute, device)
-        records.append({"exit": getattr(model, "exit_count", 1), "execution": execution, "batch": batch} | timed)
+        kind = {"exit": getattr(model, "exit_count", 1), "execution": execution, "batch": batch}
+        records.append({**kind, **timed, "peak_mb": machine.peak_mb(compute, device)})
     records = [{"method": method, "early_exit": False} | record for record in records]
     return latency.complete(records, x, watch, device)
 

@@ -86,11 +86,11 @@ def _clock(device: str) -> dict[str, object]:
             done = subprocess.run(["nvidia-smi", card, *query], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return {"clock_mhz": None, "driver": None}
-        clock, driver = done.stdout.strip().split(", ")
-        return {"clock_mhz": float(clock), "driver": f"{driver}, CUDA {torch.version.cuda}"}
+        megahertz, driver = done.stdout.strip().split(", ")
+        return {"clock_mhz": float(megahertz), "driver": f"{driver}, CUDA {torch.version.cuda}"}
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        clock = next(float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz"))
+        clock: float | None = next(float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz"))
     except (OSError, StopIteration):
         clock = None
     return {"clock_mhz": clock, "driver": None}
@@ -115,9 +115,9 @@ def peak_mb(compute: Callable[[], object], device: str) -> float | None:
         Path("/proc/self/clear_refs").write_text("5")  # "reset the peak resident set size" (proc(5))
     except OSError:
         return None
-    before = _resident("VmRSS")
+    resident = _resident("VmRSS")
     compute()
-    return round((_resident("VmHWM") - before) / MEGABYTE, 1)
+    return round((_resident("VmHWM") - resident) / MEGABYTE, 1)
 
 
 def _resident(kind: str) -> float:

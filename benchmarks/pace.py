@@ -1,7 +1,7 @@
 """How fast a job goes through its images, and which part of its work takes the time."""
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -14,7 +14,7 @@ class Pace:
     def __init__(self, device: str) -> None:
         self._on_gpu = device.startswith("cuda")
         self._began = time.perf_counter()
-        self._seconds = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -38,6 +38,6 @@ class Pace:
     def text(self, count: int) -> str:
         """Return in a line how many images per second those `count` were, and the shares of the parts and the rest."""
         seconds = time.perf_counter() - self._began
-        parts = dict(self._seconds) | {"other": seconds - self._seconds.total()}
+        parts = dict(self._seconds) | {"other": seconds - sum(self._seconds.values())}
         shares = ", ".join(f"{name} {100 * part / seconds:.1f} %" for name, part in parts.items())
         return f"{count} images in {seconds:.1f} s, {count / seconds:.2f} images/s: {shares}"

@@ -5,6 +5,7 @@ image has its largest squared error; the numbers under it are those measured of 
 """
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,7 +38,7 @@ def draw(listed: Path, block_size: int, variant: str) -> Figure:
             _strip(grid[3 * number : 3 * number + 3], group, pixels, (block_size, variant))
         errors = plt.cm.ScalarMappable(plt.Normalize(0, LARGEST), "magma")
         scores = plt.cm.ScalarMappable(plt.Normalize(0, 1), "viridis")
-        look = {"ax": grid, "location": "bottom", "fraction": 0.02, "aspect": 40, "pad": 0.01}
+        look: dict[str, Any] = {"ax": grid, "location": "bottom", "fraction": 0.02, "aspect": 40, "pad": 0.01}
         figure.colorbar(scores, label="IQAM score of a block, whole picture", **look)
         figure.colorbar(errors, label="absolute error in the crop (grey levels)", extend="max", **look)
     return figure

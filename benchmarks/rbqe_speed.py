@@ -4,8 +4,6 @@ import copy
 from functools import partial
 
 import numpy as np
-import torch
-from torch import nn
 
 from benchmarks import clock, config, datasets, exit_latency, images, plugins
 from benchmarks.baselines import rbqe_released
@@ -29,6 +27,7 @@ def text() -> str:
     rule = exit_latency.Rule(settings["iqam_block_size"], settings["threshold"], default["protocol"]["iqam"])
     plain = rbqe.load(plugins.ROOT / weights, "cpu")
     fast = inference.prepare(copy.deepcopy(plain))
+    assert isinstance(plain, rbqe.RBQE) and isinstance(fast, rbqe.RBQE)
     originals = _originals()
     header = ["ms, and times as fast as plain", "exit 1", "", "exit 5", "", "all exits", "", "difference"]
     floats = ("", ".1f", ".2f", ".1f", ".2f", ".1f", ".2f", ".0e")
@@ -41,14 +40,12 @@ def text() -> str:
     return f"{passes}\n\n{tabulate(rows, header, floatfmt=('', '', '.1f', '.1f', '.0f', '.3f', '.1f'))}"
 
 
-def _passes(plain: rbqe.RBQE, fast: nn.Module, original: np.ndarray) -> list[list]:
+def _passes(plain: rbqe.RBQE, fast: rbqe.RBQE, original: np.ndarray) -> list[list]:
     """Return per form of the network its times in ms, each followed by how many times as fast as plain it is."""
     x = rbqe_released.nchw(hevc.decode(hevc.encode(original, 37)))
-    forms = {
-        "plain (eager, NCHW, float32)": plain,
-        "channels_last": copy.deepcopy(plain).to(memory_format=torch.channels_last),
-        "ours": fast,
-    }
+    channels_last = copy.deepcopy(plain)
+    inference.channels_last(channels_last)
+    forms = {"plain (eager, NCHW, float32)": plain, "channels_last": channels_last, "ours": fast}
     ways = [
         compute
         for model in forms.values()
@@ -65,14 +62,14 @@ def _passes(plain: rbqe.RBQE, fast: nn.Module, original: np.ndarray) -> list[lis
 
 
 def _exits(
-    plain: rbqe.RBQE, fast: nn.Module, originals: list[np.ndarray], quality: int, rule: exit_latency.Rule
+    plain: rbqe.RBQE, fast: rbqe.RBQE, originals: list[np.ndarray], quality: int, rule: exit_latency.Rule
 ) -> list:
     """Return the quality, the exits taken, and mean ms a picture: all of the network, early exit, the authors' way."""
     exits, times = [], []
     for original in originals:
         decoded = hevc.decode(hevc.encode(original, quality))
         x = network.to_tensor([decoded], "cpu")
-        ours = [partial(exit_latency.run_all, fast, x), partial(exit_latency.stop, fast, x, rule)]
+        ours: list[partial] = [partial(exit_latency.run_all, fast, x), partial(exit_latency.stop, fast, x, rule)]
         released = partial(rbqe_released.enhance, plain, decoded, rule.block_size, rule.threshold)
         times.append(
             [*np.median(clock.times(ours, PICTURE_RUNS, "cpu"), axis=1), clock.times([released], 1, "cpu")[0, 0]]

@@ -101,7 +101,7 @@ def _match(rows: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
 
 def _trends(found: pd.DataFrame) -> list[str]:
     """Return for every row how its sign, and its order along each of AXES, agree with the paper's, in words."""
-    texts = [[] for _ in range(len(found))]
+    texts: list[list[str]] = [[] for _ in range(len(found))]
     for number, row in enumerate(found.itertuples()):
         if row.metric.startswith("delta_") and not math.isnan(row.ours):
             texts[number].append(f"sign {'agrees' if row.ours * row.published > 0 else 'differs'}")

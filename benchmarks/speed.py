@@ -41,6 +41,8 @@ def exit_cost(method: str, device: str) -> str:
     from tabulate import tabulate
 
     model = latency.load(method, None, device)
+    if not isinstance(model, network.MultiExit):
+        raise ValueError(f"{method} has one exit: name a method that has several")
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, getattr(model, "channels", 1), 512, 512, generator=generator).to(device)
     rows = []
@@ -57,7 +59,7 @@ def exit_cost(method: str, device: str) -> str:
     return tabulate(rows, header, floatfmt=floats) + "\n\nStopping at the last exit is one pass through all exits."
 
 
-def _take(model: torch.nn.Module, x: torch.Tensor, exit: int) -> None:
+def _take(model: network.MultiExit, x: torch.Tensor, exit: int) -> None:
     for number, _ in enumerate(model.exits(x), start=1):
         if number == exit:
             return

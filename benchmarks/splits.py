@@ -49,10 +49,9 @@ def choose(paths: list[Path], split: Path, part: str) -> list[Path]:
         else:
             found = rest[: chosen.count]
         if name == part:
-            if not found:
-                raise ValueError(
-                    f"{paths[0].parent} has no picture of the {part} part of {split}: name another, or none"
-                )
-            return found
+            break
         taken = set(found)
         rest = [path for path in rest if path not in taken]
+    if not found:
+        raise ValueError(f"{paths[0].parent} has no picture of the {part} part of {split}: name another, or none")
+    return found

@@ -3,10 +3,6 @@
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import torch
 
 Steps = argparse._SubParsersAction  # of argparse.ArgumentParser: what add_subparsers returns
 
@@ -24,7 +20,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
 
 
-def device(options: argparse.Namespace) -> "torch.device":
+def device(options: argparse.Namespace) -> str:
     """Return the device to compute on, set to that many threads; errors as in `network.choose_device`."""
     from methods import network
 

@@ -4,6 +4,7 @@ A figure is a pure function of `benchmarks.tables.Results`. `write` saves it as 
 """
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -22,7 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vP*X"
 STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("qebench.mplstyle"), use_default_template=False)
 # What a paper printed, over what we measured: open markers and dotted lines; the images are others.
-PUBLISHED = {"mfc": "white", "ls": ":", "lw": 0.8, "zorder": 3}
+PUBLISHED: dict[str, Any] = {"mfc": "white", "ls": ":", "lw": 0.8, "zorder": 3}
 CAPTION = "open markers: published (RBQE, ECCV 2020), on other images"
 
 

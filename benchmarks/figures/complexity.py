@@ -4,6 +4,8 @@ Costs are all it needs, no image. What RBQE takes on average with early exit, pe
 is shown as published.
 """
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +14,7 @@ from benchmarks import published
 from benchmarks.figures import COLOURS, STYLE
 from benchmarks.tables import Results
 
-PUBLISHED = {"marker": "d", "color": "black", "ms": 4}
+PUBLISHED: dict[str, Any] = {"marker": "d", "color": "black", "ms": 4}
 
 
 def draw(results: Results) -> Figure:

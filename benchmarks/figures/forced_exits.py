@@ -1,5 +1,7 @@
 """PSNR gain of each exit forced on all images, one curve per quality (the paper's Fig. 6b), which lies over ours."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ def draw(results: Results) -> Figure:
                 for number, (quality, curve) in enumerate(chosen.groupby("quality", sort=False)):
                     means = curve.groupby("exit")[["gmacs_paper", "value"]].mean()
                     label = f"{quality}" if len(methods) == 1 else f"{method}, {quality}"
-                    look = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 4, "lw": 1}
+                    look: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number], "ms": 4, "lw": 1}
                     panel.plot(means["gmacs_paper"], means["value"], label=label, **look)
                     printed = papers[(papers["quality"] == str(quality)) & (papers["method"] == method)]
                     costs = means["gmacs_paper"].reindex(printed["exit"])

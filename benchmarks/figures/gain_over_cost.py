@@ -4,9 +4,12 @@ Costs are in the paper's accounting; methods that are no network have none and a
 joined from the best to the worst quality.
 """
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks import early_exit, measurements, published
@@ -20,11 +23,11 @@ def draw(results: Results) -> Figure:
     cost = results.complexity.rename(columns={"gmacs_paper": "cost"})
     both = pd.concat([cost.assign(early_exit=stops) for stops in (False, True)])
     figure = draw_over(results, both, "GMACs (512x512, paper's accounting)")
-    figure.legends[0].set_title(CAPTION, {"size": 7})
+    figure.legends[0].set_title(CAPTION, FontProperties(size=7))
     for panel in figure.axes:
         for ours in panel.get_lines():
-            points = _published(panel.get_title(), ours.get_label())
-            look = {"color": ours.get_color(), "marker": ours.get_marker(), "ms": ours.get_markersize()}
+            points = _published(panel.get_title(), str(ours.get_label()))
+            look: dict[str, Any] = {"color": ours.get_color(), "marker": ours.get_marker(), "ms": ours.get_markersize()}
             panel.plot(points["gmacs"], points["gain"], **look | PUBLISHED)
         panel.set(xscale="log", xticks=[10, 20, 50, 100, 200], xlim=(8, 220))
         panel.xaxis.set_major_formatter(ScalarFormatter())
@@ -44,7 +47,7 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> Figure:
         for compressor, panel in places.items():
             for number, name in enumerate(names):
                 curve = curves[(curves["compressor"] == compressor) & (curves["label"] == name)]
-                look = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 5, "lw": 0.8}
+                look: dict[str, Any] = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 5, "lw": 0.8}
                 panel.plot(curve["cost"], curve["gain"], label=name, **look)
                 for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
                     place = (point["cost"], point["gain"])

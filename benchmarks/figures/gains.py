@@ -45,7 +45,7 @@ def _violins(panel: Axes, groups: list[np.ndarray], places: np.ndarray, width: f
     if several:
         at, values = zip(*several, strict=True)
         bodies = panel.violinplot(values, at, widths=width, showextrema=False)["bodies"]
-        for body in bodies:
+        for body in bodies:  # type: ignore[attr-defined]  # a list, which matplotlib types as a collection
             body.set(facecolor=colour, alpha=0.35, edgecolor="none")
     for place, group in drawn:
         panel.vlines(place, *np.percentile(group, [25, 75]), color=colour, lw=2)

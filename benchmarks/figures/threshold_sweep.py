@@ -1,5 +1,7 @@
 """PSNR gain against GMACs over all thresholds of early exit, the threshold in use marked (the paper's Fig. 6a)."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
@@ -23,7 +25,7 @@ def draw(results: Results) -> Figure:
                 turn = thresholds.turning_point(curve)
                 for value, label, marker in ((results.thresholds[compressor], "in use", "o"), (turn, "turn", "s")):
                     point = curve.iloc[(curve["threshold"] - value).abs().argmin()]
-                    style = {"color": colour, "mfc": "none", "ms": 9 if marker == "o" else 6, "ls": ""}
+                    style: dict[str, Any] = {"color": colour, "mfc": "none", "ms": 9 if marker == "o" else 6, "ls": ""}
                     text = f"{method}, {label}: T = {value:.2f}"
                     panel.plot(point["gmacs"], point["delta_psnr"], marker, label=text, **style)
             points = paper(compressor, "Fig. 6a").pivot(index="threshold", columns="metric", values="value")

@@ -21,7 +21,7 @@ def draw(results: Results) -> list[dict]:
     points = rate_distortion.points(results.measurements, results.thresholds)
     points["gain"] = points["after"] - points["before"]
     points["label"] = points["method"].where(~points["early_exit"], points["method"] + EARLY)
-    drawn = []
+    drawn: list[dict] = []
     for compressor, rows in points.groupby("compressor", sort=False):
         enhanced = rows[rows["label"] != "decoded"]
         means = rows.groupby(["label", "quality"], sort=False)[["bpp", "after", "gain"]].mean().reset_index()

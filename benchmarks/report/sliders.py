@@ -20,15 +20,15 @@ def groups(paths: list[Path]) -> tuple[list[dict], int]:
     Each is cropped to the square of SIDE pixels where the decoded image has the largest squared error. Crops are
     lossless. Once LARGEST is reached, the rest is left out: last are the qualities in the middle.
     """
-    listed = []
+    listed: list[tuple[int, int, str, list[dict]]] = []
     for path in paths:
         rows = [row | {"manifest": path} for row in pd.read_csv(path, dtype={"picture": str}).to_dict("records")]
         qualities = sorted({row["quality"] for row in rows})
         for quality in qualities:
             middle = min(qualities.index(quality), len(qualities) - 1 - qualities.index(quality))
             for picture in dict.fromkeys(row["picture"] for row in rows):
-                group = [row for row in rows if (row["quality"], row["picture"]) == (quality, picture)]
-                listed.append((middle, len(listed), path.stem, group))
+                alike = [row for row in rows if (row["quality"], row["picture"]) == (quality, picture)]
+                listed.append((middle, len(listed), path.stem, alike))
     shown, size = [], 0
     for _, place, compressor, rows in sorted(listed, key=lambda entry: entry[:2]):
         group = _group(compressor, rows)

@@ -1,6 +1,7 @@
 """Table 2: what every method costs and gains; multi-exit methods once without and once with early exit."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -82,7 +83,7 @@ def _shares(taken: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _paper(method: str, stops: bool, row: dict[str, object]) -> dict[str, float]:
+def _paper(method: str, stops: bool, row: dict[str, Any]) -> dict[str, float]:
     """Return the numbers of RBQE (ECCV 2020) that are those of `row`, each with the difference, ours less the paper's.
 
     Its gains (Table 1) are those with early exit; GMACs with early exit are means over the QPs of HEVC (Fig. 5a).
