@@ -31,8 +31,8 @@ def pack(recipe: Recipe, workers: int, path: Path) -> None:
         content = {"description": description, "count": len(pictures), "sha256": checksum}
         archive.writestr(DESCRIPTION, json.dumps(content, indent=1))
         for number, (original, bitstreams) in enumerate(pictures):
-            for name, content in zip(_names(recipe, number), [_to_webp(original), *bitstreams], strict=True):
-                archive.writestr(name, content)
+            for name, file in zip(_names(recipe, number), [_to_webp(original), *bitstreams], strict=True):
+                archive.writestr(name, file)
 
 
 def unpack(recipe: Recipe, workers: int, path: Path) -> None:
@@ -80,4 +80,4 @@ def _from_webp(content: bytes, colour: str) -> np.ndarray:
 
 
 def _sha256(pixels: Tensor) -> str:
-    return hashlib.sha256(pixels.numpy()).hexdigest()
+    return hashlib.sha256(pixels.numpy().data).hexdigest()

@@ -145,8 +145,7 @@ def _digest(recipe: Recipe, packed: bool) -> str:
 
         sources = [source for folder in recipe.folders for source in datasets.sources(folder)]
     contents = [[source.name, files.sha256(source)] for source in sources]
-    code = [files.sha256(Path(part.__file__)) for part in (crops, packs, varying, module)] + [
-        files.sha256(Path(__file__))
-    ]
+    ours = [crops.__file__, packs.__file__, varying.__file__, str(module.__file__), __file__]
+    code = [files.sha256(Path(file)) for file in ours]
     identity = json.dumps([contents, code, module.version(), *astuple(recipe)[1:]])
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
