@@ -7,6 +7,19 @@ from pathlib import Path
 Steps = argparse._SubParsersAction  # of argparse.ArgumentParser: what add_subparsers returns
 
 
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """Add a method, the weights that decide its form, and the channels of its images."""
+    parser.add_argument("method")
+    parser.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
+    parser.add_argument("--channels", type=int, choices=[1, 3], default=1)
+
+
+def add_iqam(parser: argparse.ArgumentParser) -> None:
+    """Add --block-size and --iqam, the variant."""
+    parser.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
+    parser.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
+
+
 def add_size(parser: argparse.ArgumentParser) -> None:
     """Add --height and --width of an image, and the file to write."""
     parser.add_argument("--height", type=int, default=512, help="of the image, pixels (default: 512)")

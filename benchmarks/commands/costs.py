@@ -20,9 +20,7 @@ def add(steps: arguments.Steps) -> None:
 
 
 def _add_complexity(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("method")
-    parser.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
-    parser.add_argument("--channels", type=int, choices=[1, 3], default=1)
+    arguments.add_form(parser)
     arguments.add_size(parser)
     parser.set_defaults(run=_complexity)
 
@@ -47,9 +45,7 @@ def _survey(options: argparse.Namespace) -> None:
 
 
 def _add_latency(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("method")
-    parser.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
-    parser.add_argument("--channels", type=int, choices=[1, 3], default=1)
+    arguments.add_form(parser)
     parser.add_argument("--block-size", type=int, choices=[4, 8], default=4, help="of the IQAM")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
@@ -69,8 +65,7 @@ def _add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--compressor", required=True)
     parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
-    parser.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
-    parser.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="(default: matlab)")
+    arguments.add_iqam(parser)
     parser.add_argument("--threshold", type=float, required=True, help="of early exit")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
@@ -88,9 +83,7 @@ def _exit_latency(options: argparse.Namespace) -> None:
 
 
 def _add_latency_grid(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("method")
-    parser.add_argument("--weights", type=Path, help="decide the form of the network (default: its first)")
-    parser.add_argument("--channels", type=int, choices=[1, 3], default=1)
+    arguments.add_form(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
     parser.set_defaults(run=_latency_grid)

@@ -104,8 +104,7 @@ def _add_strips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("examples", type=Path, help="COMPRESSOR.csv, beside COMPRESSOR/")
     parser.add_argument("--measurements", type=Path, required=True, help="that the examples are from")
     parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
-    parser.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")
-    parser.add_argument("--iqam", choices=["matlab", "powerqe"], default="matlab", help="variant (default: matlab)")
+    arguments.add_iqam(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.set_defaults(run=_strips)
 
