@@ -335,3 +335,13 @@ def test_a_missing_program_is_one_message_with_where_it_comes_from(program, act,
     monkeypatch.setenv(program.upper(), str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match=rf"{program.upper()} is .*absent.*https://bellard\.org/bpg"):
         act()
+
+
+def test_a_program_that_is_not_libbpgs_is_told_from_it(monkeypatch, tmp_path):
+    other = tmp_path / "bpgenc"
+    other.write_text("#!/bin/sh\necho a game of that name\n")
+    other.chmod(0o755)
+    for name in ("BPGENC", "BPGDEC"):
+        monkeypatch.setenv(name, str(other))
+    with pytest.raises(RuntimeError, match="none of libbpg's says 'a game of that name"):
+        bpgenc.version("x265")
