@@ -32,7 +32,7 @@ weights: $(INSTALLED)
 test: $(INSTALLED)
 	$(RUN) python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-# Which lines of ours the tests reach, those in the processes that they start, too; half as long again as `make test`.
+# Which lines of ours the tests reach, in the processes and in the copies of the tree that they start, too.
 coverage: $(INSTALLED)
 	$(RUN) python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --cov
 
