@@ -5,7 +5,7 @@ from torch import Tensor
 
 # Rows are qualities from best to worst, columns exits 1..5. Those of the paper (RBQE, ECCV 2020, section 3.5) make each
 # exit the best for its quality; `raised` lets none deeper weigh under 1, for images that the IQAM sends there.
-EXIT_WEIGHTS = {
+EXIT_WEIGHTS: dict[str, list[list[float]]] = {
     "paper": [
         [2, 1, 1, 0.5, 0.5],
         [1, 2, 1, 0.5, 0.5],
