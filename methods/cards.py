@@ -41,6 +41,7 @@ def _trained(weights: Path, record: dict) -> str:
         "compressor": f"{data['compressor']} at {data['qualities']}, {data['version']}, {data['settings']}",
         "started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values",
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        **_stage(record),
         "time": f"{record['seconds']} s ({_speed(record)}) on {record['device']}",
         **_precision(record),
         "commit": record["commit"],
@@ -63,6 +64,16 @@ def _copies(data: dict) -> str:
 
 def _licence(record: dict) -> str:
     return f"; licence: {record['licence']}" if record.get("licence") else ""
+
+
+def _stage(record: dict) -> dict[str, str]:
+    """Return after which step weights were taken, if not after the last."""
+    step, steps = record.get("step"), record["settings"]["steps"]
+    return (
+        {"taken after": f"{step} of {steps} steps, with the largest gain on crops for validation"}
+        if step != steps
+        else {}
+    )
 
 
 def _speed(record: dict) -> str:

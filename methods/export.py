@@ -9,13 +9,16 @@ from benchmarks import plugins
 from methods import cards, curves, pairs, training, validation
 
 HARMLESS = 0.002  # dB that half precision may cost at any quality and exit
+LARGE = 4096  # elements: biases, first and last layers have fewer, count most, and cost next to nothing to keep
 
 
 def export(weights: Path, folders: list[Path], output: Path, cache: Path, device: str, workers: int) -> None:
     """Write trained weights to `output`, its card beside it (.md), and their curves to curves/ if their CSV is there.
 
     On the pictures of `folders`, compressed as for training, the gains are measured with the weights as they are and
-    rounded to float16. They are stored rounded if no quality and exit loses HARMLESS or more; the record tells.
+    rounded to float16, but for tensors that are not LARGE. They are stored rounded if no quality and exit loses
+    HARMLESS or more; the record tells. These gains go into the record of weights that were kept in the course of
+    training, which has only those of some crops.
 
     Raises ValueError if `weights` were not written by training, or the name of `output` does not begin with a method's.
     """
@@ -29,8 +32,12 @@ def export(weights: Path, folders: list[Path], output: Path, cache: Path, device
     rounded = {name: _half(tensor) for name, tensor in state.items()}
     gains = validation.gains(model, validation_pairs, device)
     model.load_state_dict(rounded)  # which makes them float32 again
-    costs = _costs(gains, validation.gains(model, validation_pairs, device))
-    harmless = max(costs) < HARMLESS  # false for what is no number
+    gains_rounded = validation.gains(model, validation_pairs, device)
+    costs = _costs(gains, gains_rounded)
+    harmless = all(cost < HARMLESS for cost in costs)  # false for what is no number
+    if record["step"] < record["settings"]["steps"]:
+        record["validation_images"] = validation_pairs.description
+        record["delta_psnr"] = gains_rounded if harmless else gains
     record["half"] = {
         "stored": harmless,
         "cost": round(max(costs), 5),
@@ -53,7 +60,7 @@ def _method(stem: str) -> str:
 
 
 def _half(tensor: Tensor) -> Tensor:
-    return tensor.half() if tensor.is_floating_point() else tensor
+    return tensor.half() if tensor.is_floating_point() and tensor.numel() >= LARGE else tensor
 
 
 def _costs(before: validation.Gains, after: validation.Gains) -> list[float]:
