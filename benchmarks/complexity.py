@@ -17,11 +17,17 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plugins, published
+from benchmarks.tables import rank_lowest
 from methods import catalogue, network
 from methods.rbqe import ECA
 
 SIDE = 512  # pixels, as in the paper
 GIGA = 1e9
+KEYS = ["method", "form", "exit", "channels", "height", "width"]
+PARTS = [  # of the table for people
+    [*KEYS, "params", "gmacs", "gmacs_paper", "gmacs_published"],
+    [*KEYS, "gmacs_so_far", "params_used", "params_so_far"],
+]
 NOTE = (
     "One image of height x width pixels, each exit computed alone. params: the whole network, tied layers once; "
     "params_used: those that the exit needs. Billions of multiply-accumulates: gmacs, exact; gmacs_paper, in the "
@@ -67,6 +73,13 @@ def survey(height: int = SIDE, width: int = SIDE) -> pd.DataFrame:
         for record in _records(method, form, model, getattr(model, "channels", 1), height, width)
     )
     return frame.round({"gmacs": 4, "gmacs_paper": 4, "gmacs_so_far": 4})
+
+
+def places(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the places of costs in a survey among networks of equally many channels, whole; `decoded` has none."""
+    last = frame["exit"] == frame.groupby(["method", "form"])["exit"].transform("max")
+    rivals = frame[last & (frame["method"] != "decoded")]
+    return rank_lowest(rivals, ["params", "gmacs", "gmacs_paper"], ["channels", "height", "width"])
 
 
 def exact(compute: Callable[[], object]) -> float:

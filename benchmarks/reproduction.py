@@ -67,14 +67,14 @@ def compare(ours: pd.DataFrame, follows: str, methods: list[str]) -> pd.DataFram
 
 def page(table: pd.DataFrame, protocol: str) -> str:
     """Return the page of a comparison in Markdown: the rule, a summary per source, then all numbers."""
-    from benchmarks import tables
+    from benchmarks import typesetting
 
     counts = table.groupby(["paper", "source"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
     total = counts.sum().to_frame(("all", "")).T
     summary = pd.concat([counts, total]).rename_axis(["paper", "source"]).reset_index()
     parts = ["# What reproduces", f"This run: {protocol}. Sources: benchmarks/published/README.md.", RULE]
-    parts.append(tables.markdown(summary.astype(str)))
+    parts.append(typesetting.markdown(summary.astype(str)))
     for (paper, source), rows in table.groupby(["paper", "source"], sort=False):
         shown = rows.drop(columns=["paper", "source", "protocol", "dataset"]).dropna(axis="columns", how="all")
         shown = shown.assign(published=[f"{value:g}" for value in rows["published"]])
@@ -86,7 +86,7 @@ def page(table: pd.DataFrame, protocol: str) -> str:
                 shown[name] = shown[name].astype("Int64")
         cells = shown.astype(object).where(shown.notna(), "").astype(str)
         data = ", ".join(rows["dataset"].dropna().unique())
-        parts += [f"## {paper}: {source}{f' ({data})' if data else ''}", tables.markdown(cells)]
+        parts += [f"## {paper}: {source}{f' ({data})' if data else ''}", typesetting.markdown(cells)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

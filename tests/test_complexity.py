@@ -248,3 +248,14 @@ def test_a_method_without_gmacs_is_in_the_table_but_not_in_the_figure_of_gain_ov
     (panel,) = gain_over_cost.draw(everything).axes
     assert panel.get_legend_handles_labels()[1] == ["dcad"]
     plt.close("all")
+
+
+def test_costs_are_placed_among_whole_networks_of_equally_many_channels():
+    frame = pd.DataFrame(PAPER, columns=["method", "exit", "published", "gmacs_paper", "gmacs", "params"])
+    frame = frame.assign(form="paper", channels=1, height=512, width=512)
+    frame = pd.concat([frame, frame[:5].assign(channels=3)], ignore_index=True)
+    places = complexity.places(frame)
+    assert list(places.loc[4:8, "gmacs"]) == [1, 2, 3, 4, 5]  # of rbqe its last exit
+    assert list(places.loc[4:8, "params"]) == [2, 1, 3, 5, 4]
+    assert places.index.min() == 4
+    assert places.loc[9:].isna().all(axis=None)  # alone with three channels

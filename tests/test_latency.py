@@ -203,6 +203,22 @@ def test_kept_latencies_stand_beside_those_measured_here(tmp_path):
     pd.testing.assert_frame_equal(again, pd.read_csv(kept))  # what others measured is not taken for ours
 
 
+def test_times_are_placed_among_those_of_the_same_setting_alone(tmp_path):
+    rows = [("decoded", 1, None, 0.1), ("dcad", 1, None, 389.0), ("rbqe", 1, None, 90.0), ("rbqe", 5, None, 303.0)]
+    rows += [("dcad", 1, "jpeg", 390.0), ("rbqe", 5, "jpeg", 300.0), ("rbqe", None, "jpeg", 295.0)]
+    parts = [
+        times(tmp_path / f"{number}.csv", 0.0, method=method, exit=exit, compressor=compressor, median_ms=ms)
+        for number, (method, exit, compressor, ms) in enumerate(rows)
+    ]
+    frame = measured.combine(parts, [])
+    places = measured.places(frame)["median_ms"].reindex(range(len(rows))).fillna(0)
+    assert list(places) == [0, 2, 0, 1, 3, 2, 1]  # not decoded, nor an exit on the way
+    measured.write(frame, tmp_path / "latency.csv")
+    pieces = (tmp_path / "latency.md").read_text().split("\n\n")
+    assert [piece.count("**") for piece in pieces[:2]] == [2, 2]  # exits, then pictures
+    assert (tmp_path / "latency.tex").read_text().count(r"\begin{tabular}") == 2
+
+
 def test_latencies_of_a_busy_machine_are_not_kept(tmp_path):
     for busy in (0.5, None):
         measured.write(measured.combine([times(tmp_path / "part.csv", busy)], []), tmp_path / "latency.csv")

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import math
+import shutil
+import subprocess
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -346,7 +348,7 @@ def test_native_cells_of_generalization_have_a_star_for_people_alone(tmp_path):
     tables.write(frame, "A note.", tmp_path / "table.csv", marks)
     assert (tmp_path / "table.csv").read_text() == "compressor,dcad_jpeg,dcad_hevc\njpeg,0.5,0.25\n"
     assert (tmp_path / "table.md").read_text().splitlines()[2].split() == ["|", "jpeg", "|", "0.5†", "|", "0.25", "|"]
-    assert "0.5†" in (tmp_path / "table.tex").read_text()
+    assert r"jpeg & 0.5\dag{} & 0.25 \\" in (tmp_path / "table.tex").read_text()
 
 
 def curve(gain: float, bpps: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)) -> pd.DataFrame:
@@ -455,8 +457,46 @@ def test_every_table_is_written_in_three_formats(name, tmp_path):
     assert len(markdown.splitlines()) == 2 + len(frame) + 2
     assert markdown.endswith(f"\n\n{module.note(RESULTS)}\n")
     latex = (tmp_path / f"{name}.tex").read_text()
-    assert latex.count(r"\\") == 1 + len(frame)
+    assert latex.count(" \\\\\n") == 1 + len(frame)
     assert latex.startswith(r"\begin{tabular}")
+
+
+def test_a_wide_table_is_cut_for_people_alone(tmp_path):
+    frame = pd.DataFrame({"method": ["decoded", "dcad"], "gmacs": [0.0, 77.6], "gmacs_published": [None, 77.8]})
+    parts = [["method", "gmacs"], ["method", "gmacs_published"]]
+    tables.write(frame, "A note.", tmp_path / "table.csv", parts=parts)
+    assert (tmp_path / "table.csv").read_text() == "method,gmacs,gmacs_published\ndecoded,0.0,\ndcad,77.6,77.8\n"
+    pieces = (tmp_path / "table.md").read_text().split("\n\n")
+    cells = [[line.replace("|", " ").split() for line in piece.splitlines()[::2]] for piece in pieces]
+    assert cells[0] == [["method", "gmacs"], ["decoded", "0.0"]]
+    assert cells[1] == [["method", "gmacs_published"], ["dcad", "77.8"]]  # the paper has nothing of `decoded`
+    assert cells[2] == [["A", "note."]]
+    assert (tmp_path / "table.tex").read_text().count(r"\begin{tabular}{lr}") == 2
+
+
+def test_the_parts_of_a_table_have_all_its_columns():
+    for module in (table1, table2):
+        frame = module.tabulate(RESULTS)
+        assert set().union(*module.parts(frame)) == set(frame)
+    assert table2.parts(table2.tabulate(RESULTS))[0][-3:] == ["gmacs_paper", "latency_ms", "device"]  # ours, all
+
+
+def test_latex_takes_every_table(tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex on this machine: Debian's texlive-latex-recommended has it, and booktabs")
+    for name in TABLES:
+        module = plugins.find("benchmarks/tables", name)
+        frame = module.tabulate(RESULTS)
+        daggers = pd.DataFrame(True, frame.index, frame.columns[2:])
+        layout = [getattr(module, key)(frame) if hasattr(module, key) else None for key in ("places", "parts")]
+        tables.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv", daggers, *layout)
+    survey = complexity.survey(64, 64)
+    tables.write(survey, complexity.NOTE, tmp_path / "complexity.csv", places=complexity.places(survey))
+    inputs = "".join(rf"\input{{{name}}}\newpage" for name in [*TABLES, "complexity"])
+    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}\tiny"
+    (tmp_path / "all.tex").write_text(head + inputs + r"\end{document}")
+    done = subprocess.run(["pdflatex", "-halt-on-error", "all"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_missing_cells_are_empty(tmp_path):

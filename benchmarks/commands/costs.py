@@ -15,7 +15,7 @@ def add(steps: arguments.Steps) -> None:
     _add_latency_grid(
         steps.add_parser("latency-grid", help="milliseconds over batches, sizes, precisions, eager and compiled")
     )
-    _add_latency_table(steps.add_parser("latency-table", help="files of latency to one, as CSV and Markdown"))
+    _add_latency_table(steps.add_parser("latency-table", help="files of latency to one table"))
     _add_latency_keep(steps.add_parser("latency-keep", help="what was measured here to benchmarks/measured/NAME.csv"))
 
 
@@ -40,7 +40,9 @@ def _add_survey(parser: argparse.ArgumentParser) -> None:
 def _survey(options: argparse.Namespace) -> None:
     from benchmarks import complexity, provenance, tables
 
-    written = tables.write(complexity.survey(options.height, options.width), complexity.NOTE, options.output)
+    frame = complexity.survey(options.height, options.width)
+    places, parts = complexity.places(frame), complexity.PARTS
+    written = tables.write(frame, complexity.NOTE, options.output, places=places, parts=parts)
     provenance.write(written, [], {}, [])
 
 

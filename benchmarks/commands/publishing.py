@@ -29,8 +29,8 @@ def _table(options: argparse.Namespace) -> None:
     results, module = _results(options), plugins.find("benchmarks/tables", options.name)
     marked = module.marked(results) if hasattr(module, "marked") else None
     frame = module.tabulate(results)
-    places = module.places(frame) if hasattr(module, "places") else None
-    written = tables.write(frame, module.note(results), options.output, marked, places)
+    places, parts = (getattr(module, name)(frame) if hasattr(module, name) else None for name in ("places", "parts"))
+    written = tables.write(frame, module.note(results), options.output, marked, places, parts)
     _record(written, [*options.complexity, *options.latency], options)
 
 

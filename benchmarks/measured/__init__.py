@@ -1,10 +1,11 @@
 """Latency measured on named machines, one CSV file each, kept with what it depends on; README.md says how."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import files, machine
+from benchmarks import files, machine, tables, typesetting
 
 FOLDER = Path(__file__).parent
 HERE = "here"  # the source of rows that were measured on this machine
@@ -13,6 +14,10 @@ SHOWN = (
     *("execution", "median_ms", "q25_ms", "q75_ms", "mean_ms", "images_per_s", "score_share", "peak_mb", "device"),
     *("threads", "busy_cores", "source"),
 )
+# Times compare where all of these are equal.
+SETTING = [
+    *("compressor", "quality", "precision", "batch", "height", "width", "execution", "device", "threads", "source"),
+]
 NOTE = (
     "Milliseconds of a batch, scores included if early_exit is True. Rows without a compressor: one exit of a "
     "photograph (or of noise, in the grid); with one: the pictures of that quality, through all of the network or "
@@ -48,17 +53,34 @@ def keep(name: str, latency: Path, folder: Path = FOLDER) -> Path:
     return output
 
 
+def places(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the places of times and memory in their SETTING: of last exits and early exit; `decoded` has none."""
+    last = frame["exit"].isna() | (frame["exit"] == frame.groupby("method")["exit"].transform("max"))
+    return tables.rank_lowest(
+        frame[last & (frame["method"] != "decoded")], ["median_ms", "mean_ms", "peak_mb"], SETTING
+    )
+
+
 def write(frame: pd.DataFrame, output: Path) -> None:
-    """Write all columns as `output` (.csv), and SHOWN beside it as .md, with NOTE.
+    """Write all columns as `output` (.csv), and SHOWN beside it as .md and .tex, with NOTE.
 
-    In the latter, columns that say the same in all rows stand under the table.
+    In the latter, rows of exits and rows of pictures are tables of their own, and columns that say the same in all rows
+    stand below.
     """
-    from tabulate import tabulate
-
-    cells = frame[list(SHOWN)].astype(object).where(frame[list(SHOWN)].notna(), "")
+    shown = frame[list(SHOWN)].astype(object)
+    cells = shown.where(shown.notna(), math.nan).apply(tables.aligned)
     same = {name: cells[name].iat[0] for name in SHOWN if cells[name].nunique() == 1}
-    text = tabulate(cells.drop(columns=list(same)), "keys", "pipe", showindex=False, disable_numparse=True)
-    everywhere = "; ".join(f"{name} {cell}" for name, cell in same.items() if cell != "")
-    files.write_csv(frame, output)
-    with files.replacing(output.with_suffix(".md")) as temporary:
-        temporary.write_text(f"{text}\n\nIn all rows: {everywhere}.\n\n{NOTE}\n", encoding="utf-8")
+    note = f"In all rows: {'; '.join(f'{name} {cell}' for name, cell in same.items() if cell)}. {NOTE}"
+    of_pictures = cells["compressor"] != ""
+    parts = [rows.drop(columns=list(same)) for rows in (cells[~of_pictures], cells[of_pictures]) if len(rows)]
+    parts = [rows.loc[:, rows.ne("").any()] for rows in parts]
+    best = places(frame)
+    texts = {
+        output: frame.to_csv(index=False, lineterminator="\n"),
+        output.with_suffix(".md"): "\n\n".join([*(typesetting.markdown(rows, best) for rows in parts), f"{note}\n"]),
+        output.with_suffix(".tex"): typesetting.SPACE.join(typesetting.latex(rows, best) for rows in parts)
+        + f"% {typesetting.PACKAGES} {note}\n",
+    }
+    for path, text in texts.items():
+        with files.replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

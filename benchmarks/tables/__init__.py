@@ -2,7 +2,8 @@
 
 A table is a pure function of `Results`. `write` prints it as CSV for programs, Markdown and LaTeX for people. There
 the best cells are bold and the second underlined, where the module says by `places(frame) -> DataFrame` which they are,
-and those have a dagger for which its `marked(results) -> DataFrame` is true, if it has these functions.
+those have a dagger for which its `marked(results) -> DataFrame` is true, and the table is cut into those of the columns
+`parts(frame) -> list[list[str]]`, if it has these functions.
 """
 
 from collections.abc import Iterable
@@ -11,10 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import files
+from benchmarks import files, typesetting
 
 AVERAGE = "ave."  # in place of a quality: the mean over a compressor's qualities
-MARK = "†"  # a star would be taken for Markdown's emphasis
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,35 @@ def rank(values: pd.DataFrame, axis: int, highest: bool = True) -> pd.DataFrame:
     return places.where(places.notna(), 0).mul(contested, axis=1 - axis).astype(int)
 
 
+def rank_lowest(frame: pd.DataFrame, columns: list[str], keys: list[str]) -> pd.DataFrame:
+    """Return the places of the numbers of some columns, the lowest first, among the rows that are equal in `keys`.
+
+    Equal numbers share a place; where there is nothing to compare with, and at missing numbers, the place is missing.
+    """
+    groups = frame.groupby(keys, sort=False, dropna=False)[columns]
+    return groups.rank(method="dense").astype(float).where(groups.transform("count") > 1)
+
+
 def write(
     frame: pd.DataFrame,
     note: str,
     output: Path,
     marked: pd.DataFrame | None = None,
     places: pd.DataFrame | None = None,
+    parts: list[list[str]] | None = None,
 ) -> list[Path]:
     """Write a table as `output` (.csv) and beside it as .md and .tex, each with `note` but the CSV; return the three.
 
     Numbers are rounded already; those of a column are printed with equally many decimals. Missing cells are empty. In
     the versions for people, cells where `marked` (bool) is true get a dagger; those where `places` is 1 are bold, and 2
-    underlined. Both are shaped like `frame`, or have some of its rows and columns.
+    underlined. `marked` is shaped like `frame`, or has some of its rows and columns; the rest is as in `typesetting`.
     """
-    cells = frame.apply(_aligned)
-    shown = cells.where(~_like(frame, marked, False), cells + MARK)
+    cells = frame.apply(aligned)
+    shown = cells.where(~typesetting.like(frame, marked, False), cells + typesetting.MARK)
     texts = {
         output: cells.to_csv(index=False, lineterminator="\n"),
-        output.with_suffix(".md"): f"{markdown(shown, places)}\n\n{note}\n",
-        output.with_suffix(".tex"): f"{latex(shown, places)}% {note}\n",
+        output.with_suffix(".md"): f"{typesetting.markdown(shown, places, parts)}\n\n{note}\n",
+        output.with_suffix(".tex"): f"{typesetting.latex(shown, places, parts)}% {typesetting.PACKAGES} {note}\n",
     }
     for path, text in texts.items():
         with files.replacing(path) as temporary:
@@ -84,31 +94,7 @@ def write(
     return list(texts)
 
 
-def markdown(cells: pd.DataFrame, places: pd.DataFrame | None = None) -> str:
-    """Return cells of text as a table in Markdown, without a line end; `places` as in `write`."""
-    from tabulate import tabulate
-
-    places = _like(cells, places, 0)
-    shown = cells.where(places != 1, "**" + cells + "**").where(places != 2, "<ins>" + cells + "</ins>")
-    return tabulate(shown, "keys", "pipe", showindex=False, disable_numparse=True)
-
-
-def latex(cells: pd.DataFrame, places: pd.DataFrame | None = None) -> str:
-    """Return cells of text as a table in LaTeX with the rules of the package booktabs; `places` as in `write`."""
-    commands = _like(cells, places, 0).map({1: "textbf:--rwrap", 2: "underline:--rwrap"}.get).fillna("")
-    style = cells.reset_index(drop=True).style.hide(axis="index")
-    style = style.format(escape="latex").format_index(escape="latex", axis="columns")
-    style = style.apply(lambda _: commands.reset_index(drop=True), axis=None)
-    return style.to_latex(hrules=True, column_format="l" * len(cells.columns))
-
-
-def _like(frame: pd.DataFrame, values: pd.DataFrame | None, other: object) -> pd.DataFrame:
-    """Return a frame shaped like `frame` with `values`, and with `other` where they say nothing."""
-    values = pd.DataFrame() if values is None else values
-    return values.reindex(index=frame.index, columns=frame.columns, fill_value=other)
-
-
-def _aligned(column: pd.Series) -> pd.Series:
+def aligned(column: pd.Series) -> pd.Series:
     """Return a column as text, numbers with the decimals of the longest."""
     texts = column.map(lambda cell: "" if pd.isna(cell) else str(cell))
     if column.map(lambda cell: isinstance(cell, float)).all():

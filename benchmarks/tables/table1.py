@@ -7,6 +7,7 @@ import pandas as pd
 from benchmarks import early_exit, measurements, published
 from benchmarks.tables import AVERAGE, Results, qualities, rank
 
+KEYS = ["compressor", "quality"]
 IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same
 
 
@@ -38,8 +39,14 @@ def tabulate(results: Results) -> pd.DataFrame:
 
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the place of every method's gain among those of its row."""
-    others = [name for name in frame if name.endswith(("_paper", "_difference"))]
-    return rank(frame.drop(columns=["compressor", "quality", *others]), 1)
+    ours, _ = parts(frame)
+    return rank(frame[ours].drop(columns=KEYS), 1)
+
+
+def parts(frame: pd.DataFrame) -> list[list[str]]:
+    """Return the columns of our gains, and those of the paper's with the differences."""
+    papers = [name for name in frame if name.endswith(("_paper", "_difference"))]
+    return [[name for name in frame if name not in papers], [*KEYS, *papers]]
 
 
 def note(results: Results) -> str:

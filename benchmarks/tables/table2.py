@@ -9,6 +9,9 @@ from benchmarks import early_exit, measurements, published
 from benchmarks.tables import Results, rank
 from benchmarks.tables.table1 import IN_THE_PAPER
 
+KEYS = ["method", "early_exit"]
+COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "device"]
+
 
 def tabulate(results: Results) -> pd.DataFrame:
     """Return one row per method and way of exiting: cost, then gains per compressor, then shares of images per exit.
@@ -39,8 +42,16 @@ def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the place of every cost and gain in its column; `decoded`, which does nothing, has none."""
     rivals = frame[frame["method"] != "decoded"]
     costs = rank(rivals[["gmacs", "gmacs_paper", "latency_ms"]], 0, highest=False)
-    gains = [name for name in frame if name.startswith("delta_") and not name.endswith(("_paper", "_difference"))]
+    gains = [name for name in parts(frame)[1] if name.startswith("delta_")]
     return costs.join(rank(rivals[gains], 0))
+
+
+def parts(frame: pd.DataFrame) -> list[list[str]]:
+    """Return the columns of costs, those of gains, and those of the paper's values with the differences."""
+    costs = [name for name in COSTS if name in frame]
+    rest = [name for name in frame if name not in (*KEYS, *costs)]
+    papers = [name for name in rest if name.endswith(("_paper", "_published", "_difference"))]
+    return [[*KEYS, *costs], [*KEYS, *(name for name in rest if name not in papers)], [*KEYS, *papers]]
 
 
 def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str, object]:

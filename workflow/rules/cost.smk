@@ -111,6 +111,7 @@ rule latency_table:
     output:
         csv="results/latency.csv",
         md="results/latency.md",
+        tex="results/latency.tex",
     log:
         "logs/latency.log",
     conda:
@@ -153,6 +154,7 @@ rule latency_grid_table:
     output:
         csv="results/latency_grid.csv",
         md="results/latency_grid.md",
+        tex="results/latency_grid.tex",
     log:
         "logs/latency_grid.log",
     conda:

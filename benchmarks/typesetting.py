@@ -1,0 +1,68 @@
+"""Tables of text for people: in Markdown, and in LaTeX with the rules of the package booktabs.
+
+The best cells are bold and the second underlined, as `places` says (1, 2, anything else), a frame like the table's or
+some of its rows and columns. Columns of numbers are flush right. A wide table is cut: `parts` are the columns of each
+piece, one under the other; those that all have in common name the rows, and a row is in the pieces that say more of it.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+MARK = "†"  # a star would be taken for Markdown's emphasis
+SPACE = "\n\\bigskip\n\n"  # between tables in LaTeX
+PACKAGES = "Needs \\usepackage{booktabs}."
+
+
+def markdown(cells: pd.DataFrame, places: pd.DataFrame | None = None, parts: list[list[str]] | None = None) -> str:
+    """Return a table in Markdown, without a line end."""
+    from tabulate import tabulate
+
+    places = like(cells, places, 0)
+    shown = cells.where(places != 1, "**" + cells + "**").where(places != 2, "<ins>" + cells + "</ins>")
+    pieces = []
+    for piece in _pieces(cells, parts):
+        aligned = ["right" if _is_numeric(piece[name]) else "left" for name in piece]
+        rows = shown.loc[piece.index, piece.columns]
+        pieces.append(tabulate(rows, "keys", "pipe", showindex=False, disable_numparse=True, colalign=aligned))
+    return "\n\n".join(pieces)
+
+
+def latex(cells: pd.DataFrame, places: pd.DataFrame | None = None, parts: list[list[str]] | None = None) -> str:
+    """Return a table in LaTeX, with a line end; headings are broken at their underscores."""
+    commands = like(cells, places, 0).map({1: "textbf:--rwrap", 2: "underline:--rwrap"}.get).fillna("")
+    pieces = []
+    for piece in _pieces(cells, parts):
+        wrapped = commands.loc[piece.index, piece.columns].reset_index(drop=True)
+        style = piece.reset_index(drop=True).style.hide(axis="index").format(escape="latex")
+        style = style.format_index(_heading, axis="columns").apply(lambda _: wrapped, axis=None)  # noqa: B023
+        aligned = "".join("r" if _is_numeric(piece[name]) else "l" for name in piece)
+        pieces.append(style.to_latex(hrules=True, column_format=aligned).replace(MARK, r"\dag{}"))
+    return SPACE.join(pieces)
+
+
+def like(frame: pd.DataFrame, values: pd.DataFrame | None, other: object) -> pd.DataFrame:
+    """Return a frame shaped like `frame` with `values`, and with `other` where they say nothing."""
+    values = pd.DataFrame() if values is None else values
+    return values.reindex(index=frame.index, columns=frame.columns, fill_value=other)
+
+
+def _pieces(cells: pd.DataFrame, parts: list[list[str]] | None) -> Iterator[pd.DataFrame]:
+    if not parts:
+        yield cells
+        return
+    shared = set.intersection(*map(set, parts))
+    for part in parts:
+        says_more = cells[[name for name in part if name not in shared]].ne("").any(axis=1)
+        if says_more.any():
+            yield cells.loc[says_more, part]
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    """Return whether all cells of text that are not empty are numbers, and there is one."""
+    texts = column[column != ""].str.removesuffix(MARK)
+    return len(texts) > 0 and bool(pd.to_numeric(texts, errors="coerce").notna().all())
+
+
+def _heading(name: str) -> str:
+    return "\\shortstack{" + name.replace("_", r"\\") + "}" if "_" in name else name
