@@ -34,10 +34,12 @@ def latex(cells: pd.DataFrame, places: pd.DataFrame | None = None, parts: list[l
     pieces = []
     for piece in _pieces(cells, parts):
         wrapped = commands.loc[piece.index, piece.columns].reset_index(drop=True)
+        aligned = {name: "r" if _is_numeric(piece[name]) else "l" for name in piece}
+        headings = {name: _heading(name, side) for name, side in aligned.items()}
         style = piece.reset_index(drop=True).style.hide(axis="index").format(escape="latex")
-        style = style.format_index(_heading, axis="columns").apply(lambda _: wrapped, axis=None)  # noqa: B023
-        aligned = "".join("r" if _is_numeric(piece[name]) else "l" for name in piece)
-        pieces.append(style.to_latex(hrules=True, column_format=aligned).replace(MARK, r"\dag{}"))
+        style = style.format_index(headings.get, axis="columns").apply(lambda _: wrapped, axis=None)  # noqa: B023
+        text = style.to_latex(hrules=True, column_format="".join(aligned.values()))
+        pieces.append(text.replace(MARK, r"$^\dagger$"))
     return SPACE.join(pieces)
 
 
@@ -64,5 +66,7 @@ def _is_numeric(column: pd.Series) -> bool:
     return len(texts) > 0 and bool(pd.to_numeric(texts, errors="coerce").notna().all())
 
 
-def _heading(name: str) -> str:
-    return "\\shortstack{" + name.replace("_", r"\\") + "}" if "_" in name else name
+def _heading(name: str, side: str) -> str:
+    """Return the name of a column with a word a line, flush to the side (l or r) of its cells."""
+    lines = name.replace("_", r"\\")
+    return rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{lines}\end{{tabular}}" if "_" in name else name

@@ -348,7 +348,7 @@ def test_native_cells_of_generalization_have_a_star_for_people_alone(tmp_path):
     tables.write(frame, "A note.", tmp_path / "table.csv", marks)
     assert (tmp_path / "table.csv").read_text() == "compressor,dcad_jpeg,dcad_hevc\njpeg,0.5,0.25\n"
     assert (tmp_path / "table.md").read_text().splitlines()[2].split() == ["|", "jpeg", "|", "0.5†", "|", "0.25", "|"]
-    assert r"jpeg & 0.5\dag{} & 0.25 \\" in (tmp_path / "table.tex").read_text()
+    assert r"jpeg & 0.5$^\dagger$ & 0.25 \\" in (tmp_path / "table.tex").read_text()
 
 
 def curve(gain: float, bpps: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)) -> pd.DataFrame:
@@ -491,7 +491,8 @@ def test_latex_takes_every_table(tmp_path):
         layout = [getattr(module, key)(frame) if hasattr(module, key) else None for key in ("places", "parts")]
         tables.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv", daggers, *layout)
     survey = complexity.survey(64, 64)
-    tables.write(survey, complexity.NOTE, tmp_path / "complexity.csv", places=complexity.places(survey))
+    layout = complexity.places(survey), complexity.PARTS
+    tables.write(survey, complexity.NOTE, tmp_path / "complexity.csv", None, *layout)
     inputs = "".join(rf"\input{{{name}}}\newpage" for name in [*TABLES, "complexity"])
     head = r"\documentclass{article}\usepackage{booktabs}\begin{document}\tiny"
     (tmp_path / "all.tex").write_text(head + inputs + r"\end{document}")

@@ -49,9 +49,11 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> Figure:
                 curve = curves[(curves["compressor"] == compressor) & (curves["label"] == name)]
                 look: dict[str, Any] = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 5, "lw": 0.8}
                 panel.plot(curve["cost"], curve["gain"], label=name, **look)
+                # Early exit is near the whole network: its qualities stand on the other side.
+                offset, side = ((-5, 0), "right") if name.endswith("early exit") else ((5, 0), "left")
+                text = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
                 for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
-                    place = (point["cost"], point["gain"])
-                    panel.annotate(point["quality"], place, (5, 0), textcoords="offset points", fontsize=7)
+                    panel.annotate(point["quality"], (point["cost"], point["gain"]), offset, **text)
             panel.set(title=compressor, xlabel=label, ylabel="PSNR gain (dB)")
         handles = next(iter(places.values())).get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=min(len(names), 4))

@@ -6,7 +6,7 @@ Each point is a quality: means over images of bpp and of PSNR. Enhanced images h
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks import rate_distortion
 from benchmarks.figures import COLOURS, MARKERS, STYLE
@@ -41,8 +41,10 @@ def draw(results: Results) -> Figure:
                 gain.plot(curve["bpp"], curve["gain"], **look)
             psnr.set(title=compressor, ylabel="PSNR (dB)")
             gain.set(xlabel="rate (bits per pixel)", ylabel="PSNR gain (dB)")
-            gain.set_xscale("log", base=2)
+            gain.set_xscale("log")
+            gain.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
             gain.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            gain.xaxis.set_minor_locator(NullLocator())
         handles = grid[0, 0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=min(1 + len(labels), 4))
     return figure
