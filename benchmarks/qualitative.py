@@ -32,7 +32,9 @@ def draw(listed: Path, block_size: int, variant: str) -> Figure:
     groups = [group.to_dict("records") for _, group in rows.groupby("picture", sort=False)]
     height, width = 3 * len(groups), len(groups[0])
     with plt.rc_context(STYLE):
-        figure, grid = plt.subplots(height, width, figsize=(1.15 * width + 0.4, 1.35 * height), squeeze=False)
+        size = 1.15 * width + 0.3, 1.15 * height + 0.7 * len(groups) + 1.2  # images of an inch, and text
+        figure, grid = plt.subplots(height, width, figsize=size, squeeze=False)
+        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.06, wspace=0, hspace=0)
         for number, group in enumerate(groups):
             pixels = [manifests.read(listed.with_suffix(""), listed, row) for row in group]
             _strip(grid[3 * number : 3 * number + 3], group, pixels, (block_size, variant))

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+import tracing
 import yaml
 from PIL import Image
 from safetensors.numpy import save_file
@@ -283,11 +284,16 @@ def test_a_new_method_runs_alone_and_fails_every_run_until_its_weights_are_mende
         assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
 
 
-def test_the_method_of_the_readme_is_one_file_and_one_config_line_and_runs_alone(tree: Path) -> None:
+def documented(title: str, name: str) -> tuple[str, str]:
+    """Return the file that begins with a title in docs/extend.md, and the config line of a name."""
+    page = (ROOT / "docs/extend.md").read_text()
+    return re.search(rf'```python\n("""{title}.*?)```', page, re.S)[1], re.search(rf"`({name}: {{.*?}})`", page)[1]
+
+
+def test_the_method_of_the_docs_is_one_file_and_one_config_line_and_runs_alone(tree: Path) -> None:
     others = {name: times(tree, name) for name in ("decoded", "tiny")}
-    readme = (ROOT / "README.md").read_text()
-    (tree / "methods/mynet.py").write_text(re.search(r'```python\n("""MyNet: .*?)```', readme, re.S)[1])
-    line = re.search(r'`(mynet: {weights: "path/.*?"})`', readme)[1]
+    source, line = documented("MyNet: ", "mynet")
+    (tree / "methods/mynet.py").write_text(source)
     shapes = {
         "layers.0.weight": (32, 1, 3, 3),
         "layers.0.bias": 32,
@@ -311,18 +317,50 @@ def test_the_method_of_the_readme_is_one_file_and_one_config_line_and_runs_alone
     assert table.loc["mynet", "params"] == 9 * 32 + 32 + 9 * 32 + 1
 
 
-def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tree: Path) -> None:
+def test_the_codec_metric_and_table_of_the_docs_run_together(tree: Path) -> None:
+    codec, line = documented("Coarse: ", "coarse")
+    page = (ROOT / "docs/extend.md").read_text()
+    metric, table = (re.search(rf'```python\n("""{title}.*?)```', page, re.S)[1] for title in ("Mean", "Errors"))
+    for path, source in (
+        ("compressors/coarse", codec),
+        ("benchmarks/metrics/mae", metric),
+        ("benchmarks/tables/errors", table),
+    ):
+        (tree / f"{path}.py").write_text(source)
+    config = CONFIG.replace("  jpeg:", f"  {line}\n  jpeg:").replace("[tiny]", "[tiny, coarse]")
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", "[errors]") + "metrics: [mae]\n")
+    done = snakemake(tree, "results/errors.csv")
+    assert done.returncode == 0, done.stdout
+    errors = pd.read_csv(tree / "results/errors.csv").set_index(["compressor", "quality"])
+    assert list(errors.index) == [("coarse", 8), ("coarse", 32)]
+    # Levels spread evenly over steps of n, decoded to n // 2, are n / 4 off in the mean.
+    assert errors["decoded"].to_list() == pytest.approx([2, 8], rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Return a finished copy after a run with a method of two exits, weights for either compressor and all tables."""
+    tree = copy(finished, tmp_path_factory.mktemp("transferred"))
     (tree / "methods/staged.py").write_text(STAGED)
     config = CONFIG.replace("{tiny: {}}", '{tiny: {}, staged: {weights: "mine/{compressor}.safetensors"}}')
     config = config.replace("[tiny]", "[tiny, staged]")
     config = config.replace("qualities: [37]", "qualities: [37], weights_of: [hevc, jpeg]")
-    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", "[table1, generalization]"))
+    names = "table1, table2, table3, intervals, bd_rate, calibration, generalization"
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", f"[{names}]"))
     (tree / "mine").mkdir()
     for codec, share in (("jpeg", 1 / 9), ("hevc", 1 / 8)):
         save_file({"mean.weight": np.full((1, 1, 3, 3), share, np.float32)}, tree / f"mine/{codec}.safetensors")
-    done = snakemake(tree, "results/table1.csv", "results/generalization.csv")
+    done = snakemake(tree)
     assert done.returncode == 0, done.stdout
-    assert jobs(done) == {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+    return tree, done
+
+
+def test_weights_for_another_compressor_are_measured_beside_the_native_ones(
+    transferred: tuple[Path, subprocess.CompletedProcess],
+) -> None:
+    tree, done = transferred
+    expected = {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 7, "figure": 1}
+    assert jobs(done) == expected | {"survey": 1, "reproduction": 1, "all": 1}
     assert_table1_is_right(tree, ["tiny", "staged"], QUALITIES)
     rows, provenance = measurements(tree)
     for record in provenance:
@@ -343,6 +381,33 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tree
     assert table["staged_hevc"].iloc[:3].isna().all()
     markdown = (tree / "results/generalization.md").read_text().splitlines()
     assert ["†" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
+
+
+def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(
+    transferred: tuple[Path, subprocess.CompletedProcess],
+) -> None:
+    tree, _ = transferred
+    measured = tracing.Measured(tree / "results/measurements.parquet", THRESHOLDS)
+    for table in tracing.TABLES:
+        found = tracing.cells(table, tree / f"results/{table}.csv", measured)
+        assert len(found) >= 10
+        assert [cell for cell in found if not tracing.agrees(*cell[1:])] == []
+
+
+def test_all_results_removed_and_made_again_are_the_same_byte_for_byte(
+    transferred: tuple[Path, subprocess.CompletedProcess], tmp_path: Path
+) -> None:
+    before, _ = transferred
+    tree = copy(before, tmp_path)
+    for path in (tree / "results").iterdir():
+        if path.name not in ("README.md", "latency"):  # times are others every time
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = snakemake(tree)
+    assert done.returncode == 0, done.stdout
+    published = [path.relative_to(before) for path in (before / "results").glob("**/*") if path.is_file()]
+    names = {str(path) for path in published}
+    assert {"results/table2.tex", "results/intervals.md", "results/reproduction.csv", "results/complexity.tex"} <= names
+    assert [path for path in published if (tree / path).read_bytes() != (before / path).read_bytes()] == []
 
 
 def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:

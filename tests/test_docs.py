@@ -1,0 +1,135 @@
+"""The commands of README and docs run as written: short ones are run, of long ones it is checked that they would."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import plugins
+from compressors import bpg
+
+ROOT = plugins.ROOT
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BIN = Path(sys.executable).parent
+PROGRAMS = ("python", "make", "snakemake", "pip", "conda", ".venv/bin/")
+# Not run, but parsed: every option must be one of the step's.
+LONG = {
+    "benchmarks verify": "needs finished results; tests/test_provenance.py runs it",
+    "benchmarks compare": "needs two folders of results; tests/test_provenance.py runs it",
+    "benchmarks export": "needs finished results; tests/test_provenance.py runs it",
+    "benchmarks dataset": "downloads, or checks pictures that are not here; tests/test_collections.py runs it",
+    "benchmarks jpeg-literature": "needs classic5 and LIVE1; tests/test_literature.py runs it",
+    "benchmarks rbqe-speed": "minutes",
+    "benchmarks exit-cost": "minutes",
+    "benchmarks exit-check": "needs finished results; tests/test_evaluate.py runs it",
+    "methods import": "needs the authors' file; tests/test_conversion.py runs it",
+    "methods train": "needs pictures to train on, and hours; tests/test_training_runs.py runs it",
+}
+# Not run and not parsed.
+ELSEWHERE = {
+    r"pip install|\.venv/bin/pip install|conda env create": "needs a package index",
+    r"snakemake --executor": "needs a cloud and its plug-ins, which docs/cluster.md says",
+    r"python - .*results/measurements\.parquet": "needs finished results",
+    r"(\.venv/bin/)?snakemake --unlock": "there is no lock",
+}
+
+
+def commands(page: Path) -> list[str]:
+    """Return the commands of a page: those of its indented blocks, and the help of steps that its text names."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    found = []
+    for block in re.findall(r"(?:^(?: {4}| {7}).*\n(?:\n(?= {4}))?)+", text, re.M):
+        lines = re.sub(r"\\\n\s*", "", re.sub(r"^ {4}( {3}(?=\S))?", "", block, flags=re.M))
+        found += re.findall(r"^python - <<'END'\n(?s:.*?)^END$|^\S.*$", lines, re.M)
+    named = re.findall(r"`(python -m \w+ [\w-]+)[^`]*`", re.sub(r"^ {4}.*$", "", text, flags=re.M))
+    return [command for command in found if command.startswith(PROGRAMS)] + [f"{step} --help" for step in named]
+
+
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+RUN = [command for command in COMMANDS if not any(re.match(each, command, re.S) for each in ELSEWHERE)]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree with the pictures and files that the pages take for granted."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    tree = tmp_path_factory.mktemp("docs") / "tree"
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")):
+        source, copy = ROOT / os.fsdecode(name), tree / os.fsdecode(name)
+        if source.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy)
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    pictures = ["photo.png", "photo.jpg", "path/to/photos/one.png", "data/raise/r000da54ft.TIF", "data/DIV2K/0801.png"]
+    for name in [*pictures, "data/train/one.png", "data/validation/two.png"]:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise).save(tree / name)
+    (tree / "photo.bpg").write_bytes(bpg.encode(noise, 37))
+    (tree / "mine.yaml").write_text("dataset: mine\nfolders: {mine: path/to/photos}\n")
+    for codec in ("jpeg", "bpg"):  # which the authors have, or training makes
+        (tree / f"methods/weights/rbqe-powerqe-v3-rgb-{codec}.safetensors").touch()
+    (tree / ".venv").mkdir()
+    (tree / ".venv/.installed").touch()
+    (tree / ".venv/bin").symlink_to(BIN)
+    return tree
+
+
+def parsed(command: str) -> str:
+    """Return a shell command that does not do the work of `command` but fails if it has a mistake."""
+    words = shlex.split(command.partition("<<")[0])
+    if words[0] == "make":  # and what it hands on to Snakemake
+        snakemake = r's/^PATH="[^"]*" \(snakemake --cores .*\)/\1 --dry-run --quiet all/p'
+        return f"set -o pipefail; make --dry-run {shlex.join(words[1:])} | sed -n {shlex.quote(snakemake)} | bash -e"
+    if words[0].endswith("snakemake"):
+        return f"{command} --dry-run --quiet all"
+    step = " ".join(words[2:4]) if words[:2] == ["python", "-m"] else ""
+    return f"{shlex.join(words[:4])} --help" if step in LONG else command
+
+
+@pytest.fixture(scope="module")
+def ran(tree: Path) -> dict[str, subprocess.CompletedProcess]:
+    """Return what became of every command, by its parsed form; two run at a time."""
+
+    def run(command: str) -> subprocess.CompletedProcess:
+        shell = ["bash", "-c", command]
+        return subprocess.run(shell, cwd=tree, env=environment, capture_output=True, text=True, timeout=300)
+
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    chosen = {parsed(command) for command in RUN if not _needs_slurm(command)}
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(chosen, pool.map(run, chosen), strict=True))
+
+
+def _needs_slurm(command: str) -> bool:
+    return "workflow/profiles" in command and find_spec("snakemake_executor_plugin_slurm") is None
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_a_command_of_the_docs_runs_as_written(ran, command):
+    if _needs_slurm(command):
+        pytest.skip("no snakemake-executor-plugin-slurm: pip install '.[cluster]'")
+    done = ran[parsed(command)]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for option in re.findall(r" (--?[a-z][a-z-]*)", command) if parsed(command).endswith(" --help") else []:
+        assert re.search(rf"(^|[\s,\[]){option}\b", done.stdout)
+
+
+@pytest.mark.parametrize("command", [command for command in RUN if "<<'END'" in command])
+def test_a_program_of_the_findings_prints_what_they_say(ran, command):
+    page = (ROOT / "docs/findings.md").read_text().replace(command.replace("\n", "\n    "), "")
+    said = set(re.findall(r"\d[\d,.]*\d", page))
+    printed = re.findall(r"\d+\.\d+|\d{5,}", ran[command].stdout)
+    assert printed
+    assert {f"{int(number):,}" if number.isdigit() else number for number in printed} <= said
