@@ -127,4 +127,5 @@ def _intervals(row: dict, measured: Measured) -> Iterator[tuple[str, object]]:
         method, _, codec = row["rival"].partition("_")
         rival = (method, codec or measured.native(row["compressor"], method), "early")
         differences = gains - measured.gains(*place, rival, metric)
-        yield from {"difference": differences.mean(), "p": stats.wilcoxon(differences).pvalue}.items()
+        p = stats.wilcoxon(differences).pvalue if differences.any() else 1.0
+        yield from {"difference": differences.mean(), "p": p}.items()
