@@ -394,7 +394,7 @@ def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(
         assert [cell for cell in found if not tracing.agrees(*cell[1:])] == []
 
 
-def test_all_results_removed_and_made_again_are_the_same_byte_for_byte(
+def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte(
     transferred: tuple[Path, subprocess.CompletedProcess], tmp_path: Path
 ) -> None:
     before, _ = transferred
@@ -402,12 +402,18 @@ def test_all_results_removed_and_made_again_are_the_same_byte_for_byte(
     for path in (tree / "results").iterdir():
         if path.name not in ("README.md", "latency"):  # times are others every time
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    done = snakemake(tree)
+    done = snakemake(tree, "--config", "shards=2")
     assert done.returncode == 0, done.stdout
-    published = [path.relative_to(before) for path in (before / "results").glob("**/*") if path.is_file()]
-    names = {str(path) for path in published}
-    assert {"results/table2.tex", "results/intervals.md", "results/reproduction.csv", "results/complexity.tex"} <= names
-    assert [path for path in published if (tree / path).read_bytes() != (before / path).read_bytes()] == []
+    found = jobs(done)
+    assert [found[rule] for rule in ("shard", "compress", "evaluate", "join", "table")] == [2, 6, 14, 7, 7]
+    assert sorted(path.name for path in (tree / "results/decoded").iterdir()) == ["mine.1of2", "mine.2of2"]
+    published = {path.name for suffix in ("csv", "md", "tex") for path in (before / "results").glob(f"*.{suffix}")}
+    assert {"table2.tex", "intervals.md", "reproduction.csv", "complexity.tex"} <= published
+    made = {name: (tree / "results" / name).read_bytes() for name in published}
+    assert [name for name in made if made[name] != (before / "results" / name).read_bytes()] == []
+    assert_equal_results(tree, before)
+    sampled = run_benchmarks(tree, "verify", "results", "--sample", "4", "--device", "cpu")
+    assert sampled.returncode == 0, sampled.stdout
 
 
 def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:
@@ -464,17 +470,6 @@ def remove_measured(tree: Path) -> None:
     """Remove all but the originals and the costs from results."""
     for path in (*tree.glob("results/*.*"), tree / "results/decoded", tree / "results/measurements"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def test_a_data_set_in_shards_gives_the_same_results(tree: Path, finished: Path) -> None:
-    remove_measured(tree)
-    done = snakemake(tree, "results/table1.csv", "--config", "shards=2")
-    assert done.returncode == 0, done.stdout
-    assert jobs(done) == {"shard": 2, "compress": 6, "evaluate": 8, "join": 4, "measurements": 1, "table": 1}
-    assert_equal_results(tree, finished)
-    assert sorted(path.name for path in (tree / "results/decoded").iterdir()) == ["mine.1of2", "mine.2of2"]
-    sampled = run_benchmarks(tree, "verify", "results", "--sample", "4", "--device", "cpu")
-    assert sampled.returncode == 0, sampled.stdout
 
 
 def test_a_run_of_paper_scale_is_planned_within_ten_seconds(fresh: Path, tmp_path: Path) -> None:
@@ -691,10 +686,14 @@ def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> 
         "table2",
     ):
         assert title in page
+    for row in pd.read_csv(tree / "results/table1.csv", dtype=str).itertuples(index=False):
+        assert "".join(f"<td>{cell}</td>" for cell in row) in page
     assert "Nothing to be done" in snakemake(tree, "results/report.html").stdout
-    again = (tree / "results/report.html").read_bytes()
+    made = ("report.html", "examples/mine/jpeg.csv", "figures/qualitative/mine-jpeg.png")
+    before = [(tree / "results" / name).read_bytes() for name in made]
     (tree / "results/report.html").unlink()
-    assert jobs(snakemake(tree, "results/report.html")) == {"page": 1}
-    assert (tree / "results/report.html").read_bytes() == again
+    (tree / "results/examples/mine/jpeg.csv").unlink()
+    assert jobs(snakemake(tree, "results/report.html")) == {"examples": 1, "strips": 1, "page": 1}
+    assert [(tree / "results" / name).read_bytes() for name in made] == before
     verified = run_benchmarks(tree, "verify", "results", "--sample", "1", "--device", "cpu")
     assert verified.returncode == 0, verified.stdout
