@@ -141,3 +141,13 @@ def test_a_program_of_the_findings_prints_what_they_say(ran, command):
     printed = re.findall(r"\d+\.\d+|\d{5,}", ran[command].stdout)
     assert printed
     assert {f"{int(number):,}" if number.isdigit() else number for number in printed} <= said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings_that_are_there(page):
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name}: {path}"
+        if anchor:  # as GitHub makes them: lower case, no punctuation, hyphens for spaces
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.M)
+            assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
