@@ -17,7 +17,7 @@ torch.set_num_threads(1)  # more only wait for each other on a busy machine
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
-LONG = ["test_workflow.py", "test_protocols.py"]  # whole runs of the workflow
+LONG = ["test_workflow.py", "test_protocols.py", "test_docs.py"]  # runs of the workflow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
