@@ -6,6 +6,8 @@ joined from the best to the worst quality.
 
 from typing import Any
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -51,7 +53,7 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> Figure:
                 panel.plot(curve["cost"], curve["gain"], label=name, **look)
                 # Early exit is near the whole network: its qualities stand on the other side.
                 offset, side = ((-5, 0), "right") if name.endswith("early exit") else ((5, 0), "left")
-                text = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
+                text: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
                 for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
                     panel.annotate(point["quality"], (point["cost"], point["gain"]), offset, **text)
             panel.set(title=compressor, xlabel=label, ylabel="PSNR gain (dB)")
