@@ -6,8 +6,6 @@ joined from the best to the worst quality.
 
 from typing import Any
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
