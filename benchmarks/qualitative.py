@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from benchmarks import examples, manifests
@@ -21,12 +22,6 @@ from methods import iqam, network
 
 SIDE = 64  # of the crops, pixels
 LARGEST = 24  # grey levels: errors from there on have the last colour
-DENSE = {  # inches between images, and shares of them
-    "figure.constrained_layout.w_pad": 0.03,
-    "figure.constrained_layout.h_pad": 0.06,
-    "figure.constrained_layout.wspace": 0,
-    "figure.constrained_layout.hspace": 0,
-}
 NAMES = ["crop", "picture; errors", "IQAM"]
 
 
@@ -37,9 +32,10 @@ def draw(listed: Path, block_size: int, variant: str) -> Figure:
     rows = rows[rows["quality"] == qualities[len(qualities) // 2]]
     groups = [group.to_dict("records") for _, group in rows.groupby("picture", sort=False)]
     height, width = 3 * len(groups), len(groups[0])
-    with plt.rc_context(STYLE), plt.rc_context(DENSE):
+    with plt.rc_context(STYLE):
         size = 1.15 * width + 0.3, 1.15 * height + 0.7 * len(groups) + 1.2  # images of an inch, and text
-        figure, grid = plt.subplots(height, width, figsize=size, squeeze=False)
+        layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.06, wspace=0, hspace=0)
+        figure, grid = plt.subplots(height, width, figsize=size, squeeze=False, layout=layout)
         for number, group in enumerate(groups):
             pixels = [manifests.read(listed.with_suffix(""), listed, row) for row in group]
             _strip(grid[3 * number : 3 * number + 3], group, pixels, (block_size, variant))
