@@ -68,12 +68,11 @@ def _licence(record: dict) -> str:
 
 def _stage(record: dict) -> dict[str, str]:
     """Return after which step weights were taken, if not after the last."""
-    step, steps = record.get("step"), record["settings"]["steps"]
-    return (
-        {"taken after": f"{step} of {steps} steps, with the largest gain on crops for validation"}
-        if step != steps
-        else {}
-    )
+    steps = record["settings"]["steps"]
+    step = record.get("step", steps)  # records did not always tell
+    if step == steps:
+        return {}
+    return {"taken after": f"{step} of {steps} steps, with the largest gain on crops for validation"}
 
 
 def _speed(record: dict) -> str:

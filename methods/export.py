@@ -35,7 +35,7 @@ def export(weights: Path, folders: list[Path], output: Path, cache: Path, device
     gains_rounded = validation.gains(model, validation_pairs, device)
     costs = _costs(gains, gains_rounded)
     harmless = all(cost < HARMLESS for cost in costs)  # false for what is no number
-    if record["step"] < record["settings"]["steps"]:
+    if "step" in record and record["step"] < record["settings"]["steps"]:
         record["validation_images"] = validation_pairs.description
         record["delta_psnr"] = gains_rounded if harmless else gains
     record["half"] = {
