@@ -136,11 +136,13 @@ def write(sources: list[Path], protocol: Protocol, folder: Path, manifest: Path,
     """
     folder, manifest = Path(folder), Path(manifest)
     _check_replaceable(folder, manifest, sources)
-    manifest.unlink(missing_ok=True)
+    with files.writing(manifest):
+        manifest.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = files.temporary_name(folder)
     try:
-        temporary.mkdir(parents=True)
+        with files.writing(folder):
+            temporary.mkdir(parents=True)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             rows = list(pool.map(lambda source: _write_one(source, protocol, temporary, name), sources))
         temporary.rename(folder)

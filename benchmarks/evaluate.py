@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from benchmarks import datasets, files, pace, plugins, provenance
+from benchmarks import datasets, files, manifests, pace, plugins, provenance
 from methods import early_exit, inference, network
 
 CPU_BATCH, GPU_BATCH = 1, 8
@@ -94,7 +94,10 @@ def _check_fixed(method: str, model: nn.Module) -> None:
 
 
 def _batches(originals: Path, decoded: Path, size: int) -> Iterator[Batch]:
-    """Yield batches of up to `size` neighbours of one shape."""
+    """Yield batches of up to `size` neighbours of one shape; raise ValueError if the manifests list other images."""
+    listed, wanted = ([row["image"] for row in manifests.rows(path)] for path in (decoded, originals))
+    if listed != wanted:
+        raise ValueError(f"{decoded} does not list the images of {originals}: delete it and run again")
     pairs = zip(*(datasets.load(path.with_suffix(""), path) for path in (originals, decoded)), strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0][1].shape):
         while batch := list(islice(group, size)):

@@ -13,9 +13,23 @@ from benchmarks import images
 
 
 def rows(manifest: Path) -> list[dict[str, str]]:
-    """Return the rows of a manifest by column; raises FileNotFoundError without one."""
-    with Path(manifest).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """Return the rows of a manifest by column.
+
+    Raises FileNotFoundError without one, and ValueError if it is damaged or something else.
+    """
+    try:
+        with Path(manifest).open(newline="", encoding="utf-8") as file:
+            lines = file.readlines()
+        listed = list(csv.DictReader(lines, strict=True))
+    except (csv.Error, UnicodeDecodeError):
+        listed = []
+    whole = listed and lines[-1].endswith("\n") and {"image", "sha256"} <= {*listed[0]}
+    if not whole or any(None in row or None in row.values() for row in listed):  # fields too many or too few
+        raise ValueError(f"{manifest} is no whole list of images: delete it and run again")
+    for row in listed:
+        if Path(row["image"]).name != row["image"]:
+            raise ValueError(f"{manifest} lists {row['image']!r}, which is no name of an image beside it: delete it")
+    return listed
 
 
 def read(folder: Path, manifest: Path, row: dict[str, str]) -> np.ndarray:

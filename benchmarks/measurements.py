@@ -25,7 +25,7 @@ def write(rows: pd.DataFrame, provenance: list[dict], path: Path) -> None:
     table = pyarrow.Table.from_pandas(rows[COLUMNS], preserve_index=False)
     table = table.replace_schema_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
     with files.replacing(path) as temporary:
-        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+        pyarrow.parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read(path: Path) -> tuple[pd.DataFrame, list[dict]]:
@@ -37,10 +37,12 @@ def read(path: Path) -> tuple[pd.DataFrame, list[dict]]:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path)
+        table = pyarrow.parquet.read_table(path, page_checksum_verification=True)
         provenance = json.loads(table.schema.metadata[PROVENANCE])
         rows = table.select(COLUMNS).to_pandas()
-    except (pyarrow.ArrowInvalid, KeyError, TypeError) as error:
+    except FileNotFoundError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} holds no measurements ({error}): delete it and run again") from None
     return rows, provenance
 

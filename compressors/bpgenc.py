@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,8 @@ def version(encoder: str) -> str:
 
 def compress(image: np.ndarray, options: list[str]) -> bytes:
     """Return the BPG file of a uint8 (H, W) or (H, W, 3) image by bpgenc with these options."""
-    with tempfile.TemporaryDirectory() as folder:
-        original, file = Path(folder) / "image.png", Path(folder) / "image.bpg"
+    with tools.scratch() as folder:
+        original, file = folder / "image.png", folder / "image.bpg"
         Image.fromarray(image).save(original)
         tools.run([_program("bpgenc"), *options, "-o", file, original])
         return file.read_bytes()
@@ -41,8 +40,8 @@ def decompress(bitstream: bytes) -> np.ndarray:
 
     Raises ValueError with the words of bpgdec if it cannot decode the file.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file, decoded = Path(folder) / "image.bpg", Path(folder) / "image.ppm"
+    with tools.scratch() as folder:
+        file, decoded = folder / "image.bpg", folder / "image.ppm"
         file.write_bytes(bitstream)
         program = _program("bpgdec")
         try:

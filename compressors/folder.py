@@ -12,9 +12,9 @@ import csv
 import importlib
 import io
 import multiprocessing
-import os
 import shutil
 import signal
+import tempfile
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
@@ -37,7 +37,8 @@ def prepare(compressor: str) -> None:
     It takes its time, so call this before this process imports the same: both then do it at once.
     """
     forkserver.set_forkserver_preload(["benchmarks.manifests", "compressors.folder", compressor])
-    forkserver.ensure_running()
+    with files.writing(Path(tempfile.gettempdir())):  # where processes meet
+        forkserver.ensure_running()
 
 
 def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:
@@ -57,11 +58,10 @@ def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path
     kind, version = compressor.__name__.split(".")[-1], compressor.version(settings)
     listed = manifests.rows(manifest)
     output = table.with_suffix("")
-    for leftover in output.parent.glob(f".{output.name}.[0-9]*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
     # A name of its own, because the processes of a killed run may still be writing to theirs.
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    temporary.mkdir(parents=True)
+    temporary = files.temporary_name(output)
+    with files.writing(output):
+        temporary.mkdir(parents=True)
     task = partial(_compress, compressor.__name__, quality, settings, manifest, temporary)
     context, workers = multiprocessing.get_context("forkserver"), min(workers, len(listed))
     started = context.Semaphore(0)
@@ -124,7 +124,8 @@ def _compress(
         raise RuntimeError(f"{name}: {error}") from error
     if decoded.shape != original.shape or decoded.dtype != original.dtype:
         raise ValueError(f"{name}: {module} turned {original.shape} into {decoded.shape}")
-    (folder / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
+    with files.writing(folder / name):
+        (folder / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
     images.write(folder / f"{name}.png", decoded)
     bits, pixels = 8 * len(bitstream), original.shape[0] * original.shape[1]
     return bits, f"{bits / pixels:.6f}", images.sha256(decoded), compressor.describe(original, settings)

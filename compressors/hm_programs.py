@@ -7,7 +7,6 @@ get. All three are compared with the bitstream, with our own PSNR, and with what
 import functools
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -95,8 +94,7 @@ def _encoder(encoder: Path, planes: list[np.ndarray], qp: int) -> tuple[bytes, b
     height, width = planes[0].shape
     size = ["-wdt", str(width), "-hgt", str(height)]
     options: list[str | Path] = ["-c", CONFIGURATION, *(GRAY if len(planes) == 1 else []), "-q", str(qp)]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tools.scratch() as folder:
         (folder / "original.yuv").write_bytes(b"".join(plane.tobytes() for plane in planes))
         files = ["-i", "original.yuv", "-b", "bitstream.bin", "-o", "reconstruction.yuv"]
         log = _run([encoder, *options, *size, *files], folder)
@@ -106,8 +104,7 @@ def _encoder(encoder: Path, planes: list[np.ndarray], qp: int) -> tuple[bytes, b
 
 def _decoder(decoder: Path, bitstream: bytes) -> tuple[bytes, str]:
     """Return the picture and the words of HM's decoder."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tools.scratch() as folder:
         (folder / "bitstream.bin").write_bytes(bitstream)
         log = _run([decoder, "-b", "bitstream.bin", "-o", "decoded.yuv", "-d", "8"], folder)
         return _read(decoder, folder / "decoded.yuv", log), log

@@ -3,7 +3,12 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks import files
 
 TIME_LIMIT = 600  # seconds for one picture
 LAST_LINES = 5  # of a failed program's words that its error repeats
@@ -54,6 +59,16 @@ def run(
         reason = f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
         raise RuntimeError(f"{name} failed with {reason}{_last_words(stderr or stdout)}")
     return subprocess.CompletedProcess(command, 0, stdout, stderr)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give an empty folder for a program's files, which is removed afterwards; TMPDIR decides where.
+
+    Raises OSError that says what to do if there is no space left.
+    """
+    with tempfile.TemporaryDirectory() as name, files.writing(Path(name)):
+        yield Path(name)
 
 
 def _last_words(output: bytes) -> str:

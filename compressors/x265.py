@@ -8,9 +8,10 @@ itself. Used by `compressors.hevc` and `compressors.bpg`.
 import math
 import subprocess
 import sys
-import tempfile
 from fractions import Fraction
 from pathlib import Path
+
+from compressors import tools
 
 MIN_SIDE = 32  # libx265 refuses smaller pictures
 TIME_LIMIT = 600  # seconds for one picture; 100 megapixels at placebo take about 100
@@ -69,8 +70,8 @@ def _encode(planes: bytes, width: int, height: int, pixel_format: str, qp: int, 
         rows = [planes[position + y * plane.width : position + (y + 1) * plane.width] for y in range(plane.height)]
         plane.update(b"".join(row.ljust(plane.line_size, b"\0") for row in rows))
         position += plane.width * plane.height
-    with tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / "lambda.txt"
+    with tools.scratch() as folder:
+        table = folder / "lambda.txt"
         table.write_text(lambda_table(), encoding="utf-8")
         parameters = f"{PARAMETERS}{smallest_block(block)}:qp={qp}:lambda-file={table}"
         context.options = {**OPTIONS, "x265-params": parameters}

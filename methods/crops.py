@@ -2,10 +2,11 @@
 
 The file is a safetensors file with `pixels`, uint8 (1 + Q, C, P): the originals and then each quality, all images one
 after the other, each image row by row; and `sizes`, int64 (N, 2): height and width of each image. Its metadata says
-what was compressed, with which codec. It is read through the page cache, so training needs no memory for it, and a
-batch is one gather: no worker processes, and nothing to resume but a number.
+what was compressed, with which codec, and has a checksum of both. It is read through the page cache, so training needs
+no memory for it, and a batch is one gather: no worker processes, and nothing to resume but a number.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+CHECKSUM = "sha256"  # of the tensors, in the file's metadata
 ALIGNMENT = 8  # crops start on the codecs' block grid, as the images themselves do
 
 
@@ -78,9 +80,26 @@ class Pairs:
 
 
 def read(path: Path) -> Pairs:
-    """Open a file of pairs without reading its pixels."""
+    """Open a file of pairs; raise ValueError if its pixels are not those that were written, or it is something else."""
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        return Pairs(file.get_tensor("pixels"), file.get_tensor("sizes"), json.loads(metadata["qualities"]), metadata)
+    try:
+        with safe_open(path, framework="pt") as file:
+            description, pixels, sizes = file.metadata(), file.get_tensor("pixels"), file.get_tensor("sizes")
+        whole = description.pop(CHECKSUM) == sha256(pixels, sizes)
+        pairs = Pairs(pixels, sizes, json.loads(description["qualities"]), description)
+    except OSError:
+        raise
+    except Exception as error:  # safetensors has errors of its own
+        raise ValueError(f"{path} holds no pairs to train on: delete it and run again") from error
+    if not whole:
+        raise ValueError(f"{path} is damaged: delete it and run again")
+    return pairs
+
+
+def sha256(*tensors: Tensor) -> str:
+    """Return the hexadecimal SHA-256 of the bytes of tensors, one after the other."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()

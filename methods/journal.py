@@ -31,7 +31,8 @@ class Journal:
         if find_spec("tensorboardX"):  # a lent GPU machine may lack it
             from tensorboardX import SummaryWriter
 
-            self._events = SummaryWriter(str(events), purge_step=progress.step or None)
+            with files.writing(events):
+                self._events = SummaryWriter(str(events), purge_step=progress.step or None)
 
     def write(self, run: Run, loss: float, gains: Gains) -> None:
         """Note the gains now, with the mean loss since the last time, and print them."""

@@ -4,7 +4,6 @@ A pack is an eighth of the size of the pairs and decodes to the same pixels, whi
 of CID22 and CLIC with five JPEG or HEVC qualities in luma take 57 or 50 MB.
 """
 
-import hashlib
 import json
 import zipfile
 from io import BytesIO
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from benchmarks import files, plugins
-from methods import pairs
+from methods import crops, pairs
 from methods.pairs import Recipe
 
 DESCRIPTION = "pairs.json"
@@ -26,7 +24,7 @@ def pack(recipe: Recipe, workers: int, path: Path) -> None:
     if path.suffix != pairs.PACK:
         raise ValueError(f"{path}: packs are ZIP files, so the name must end in {pairs.PACK}")
     pictures, description = pairs.compress(recipe, workers)
-    checksum = _sha256(pairs.decode(pictures, recipe, workers))
+    checksum = crops.sha256(pairs.decode(pictures, recipe, workers))
     with files.replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         content = {"description": description, "count": len(pictures), "sha256": checksum}
         archive.writestr(DESCRIPTION, json.dumps(content, indent=1))
@@ -51,7 +49,7 @@ def unpack(recipe: Recipe, workers: int, path: Path) -> None:
         raise ValueError(f"{source} is no whole pack of pairs: `python -m methods pack` makes one") from error
     pictures = [(_from_webp(original, recipe.colour), bitstreams) for original, *bitstreams in entries]
     pixels = pairs.decode(pictures, recipe, workers)
-    if _sha256(pixels) != content["sha256"]:
+    if crops.sha256(pixels) != content["sha256"]:
         version = plugins.find("compressors", recipe.compressor).version()
         raise ValueError(f"{source} decodes to other pixels with {version} than with {description['version']}")
     pairs.write(path, pixels, pictures, description)
@@ -77,7 +75,3 @@ def _to_webp(image: np.ndarray) -> bytes:
 def _from_webp(content: bytes, colour: str) -> np.ndarray:
     image = np.asarray(Image.open(BytesIO(content), formats=["WEBP"]))
     return image[..., 0] if colour == "luma" else image
-
-
-def _sha256(pixels: Tensor) -> str:
-    return hashlib.sha256(pixels.numpy().data).hexdigest()

@@ -51,11 +51,15 @@ def cached(recipe: Recipe, workers: int, cache: Path) -> Pairs:
 
     packed = len(recipe.folders) == 1 and recipe.folders[0].suffix == PACK
     path = cache / f"{recipe.name.replace(' + ', '-')}-{recipe.compressor}-{_digest(recipe, packed)}.safetensors"
-    cache.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            (packs.unpack if packed else build)(recipe, workers, path)
+    if not path.exists():
+        lock = path.with_suffix(".lock")
+        with files.writing(path):
+            cache.mkdir(parents=True, exist_ok=True)
+            lock.touch()
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not path.exists():
+                (packs.unpack if packed else build)(recipe, workers, path)
     return crops.read(path)
 
 
@@ -130,7 +134,8 @@ def write(path: Path, pixels: Tensor, pictures: Compressed, description: dict[st
 
     sizes = torch.tensor([original.shape[:2] for original, _ in pictures])
     with files.replacing(path) as temporary:
-        save_file({"pixels": pixels, "sizes": sizes}, temporary, metadata=description)
+        metadata = description | {crops.CHECKSUM: crops.sha256(pixels, sizes)}
+        save_file({"pixels": pixels, "sizes": sizes}, temporary, metadata=metadata)
 
 
 def _digest(recipe: Recipe, packed: bool) -> str:

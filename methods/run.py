@@ -1,5 +1,6 @@
 """One training run: the network and all that changes from step to step, as one state to save and to go on from."""
 
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -111,8 +112,16 @@ class Run:
 
     def resume(self, path: Path) -> None:
         """Go on from a file that `save` wrote; raise ValueError if it is of a run with another identity."""
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        if state["identity"] != self.identity:
+        try:
+            if zipfile.ZipFile(path).testzip():  # checksums, which PyTorch does not look at
+                raise ValueError("wrong checksum")
+            state = torch.load(path, weights_only=True, map_location="cpu")
+            same = state["identity"] == self.identity
+        except OSError:
+            raise
+        except Exception as error:  # damaged files fail in ten ways
+            raise ValueError(f"{path} is damaged: remove it, and the same command trains from the start") from error
+        if not same:
             other = next(name for name, value in self.identity.items() if state["identity"].get(name) != value)
             was = state["identity"].get(other)
             raise ValueError(f"{path} is of a run with other {other}, {was}: use those, or remove it")

@@ -1,5 +1,6 @@
 """What all tests share: one CPU thread, no time limit per hypothesis example, and two of scikit-image's photographs."""
 
+from collections import Counter
 from pathlib import Path
 
 import hypothesis
@@ -23,6 +24,18 @@ LONG = ["test_workflow.py", "test_protocols.py", "test_docs.py"]  # runs of the 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: parallel workers then end at the same time."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many faults were injected (test_faults.py), and how many runs after them ended as undisturbed ones."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    counts = Counter()
+    for report in reports:
+        if getattr(report, "when", "") == "call":
+            for name, count in report.user_properties:
+                counts[name] += count
+    if counts["injected"]:
+        terminalreporter.write_line(f"faults injected: {counts['injected']}, identical ends: {counts['identical']}")
 
 
 def photograph(name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -454,6 +454,24 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) ->
     done = snakemake(tree, "results/table1.csv")
     assert done.returncode == 0, done.stdout
     assert_equal_results(tree, finished)
+
+
+def test_a_second_workflow_in_the_folder_is_refused_and_does_no_harm(
+    tree: Path, finished: Path, record_property: Callable[[str, int], None]
+) -> None:
+    remove_measured(tree)
+    log = (tree / "first.log").open("w")
+    first = subprocess.Popen(command("results/table1.csv"), cwd=tree, env=environment(), stdout=log, stderr=log)
+    while not (tree / "results/decoded").exists():  # the first job has begun
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = snakemake(tree, "results/table1.csv")
+    record_property("injected", 1)
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout
+    assert first.wait() == 0, (tree / "first.log").read_text()
+    assert_equal_results(tree, finished)
+    record_property("identical", 1)
 
 
 def assert_equal_results(tree: Path, expected: Path) -> None:

@@ -56,12 +56,10 @@ def _add_reproduction(parser: argparse.ArgumentParser) -> None:
 
 
 def _reproduction(options: argparse.Namespace) -> None:
-    import pandas as pd
-
     from benchmarks import files, ours, reproduction
 
     results = _results(options)
-    found = ours.collect(results, pd.read_csv(options.survey), [pd.read_csv(path) for path in options.literature])
+    found = ours.collect(results, files.read_csv(options.survey), [*map(files.read_csv, options.literature)])
     table = reproduction.compare(found, options.follows, options.methods)
     files.write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}), options.output)
     with files.replacing(options.output.with_suffix(".md")) as temporary:
@@ -130,11 +128,11 @@ def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
 def _results(options: argparse.Namespace):
     import pandas as pd
 
-    from benchmarks import measurements
+    from benchmarks import files, measurements
     from benchmarks.tables import Results
 
     complexity, latency = (
-        pd.concat(map(pd.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
+        pd.concat(map(files.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
         for paths in (options.complexity, options.latency)
     )
     rows = pd.DataFrame(columns=measurements.COLUMNS)
