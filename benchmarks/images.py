@@ -69,6 +69,12 @@ def sha256(image: np.ndarray) -> str:
     return hashlib.sha256(image.tobytes()).hexdigest()
 
 
+def check_largest(width: int, height: int) -> None:
+    """Raise ValueError if a header promises an image of more pixels than are read, before memory is taken for them."""
+    if width * height > LARGEST:
+        raise ValueError(f"is {width}x{height}, which is over {LARGEST / 1e6:.0f} megapixels")
+
+
 def check_size(width: int, height: int) -> None:
     """Raise ValueError if an image is too small for SSIM and IQAM."""
     if min(width, height) < SMALLEST:

@@ -6,6 +6,7 @@ the alpha plane is left out. Written and read here are 8-bit full-range pictures
 
 from dataclasses import dataclass
 
+from benchmarks import images
 from compressors import bpg_hevc
 
 MAGIC = bytes.fromhex("425047fb")
@@ -61,7 +62,7 @@ def write(header: Header, stream: bytes) -> bytes:
 def read(file: bytes) -> tuple[Header, bytes]:
     """Return the header of a BPG file and the picture data, hevc_header and all.
 
-    Raises ValueError if this is no BPG file, or if it ends within the header or before the data do.
+    Raises ValueError if this is no BPG file, too large, or if it ends within the header or before the data do.
     """
     if not file.startswith(MAGIC):
         raise ValueError("not a BPG file")
@@ -79,6 +80,10 @@ def read(file: bytes) -> tuple[Header, bytes]:
     end = position + length if length else len(file)
     if not width or not height or position >= len(file) or end > len(file):
         raise ValueError(f"not a whole BPG file: {width}x{height}, {len(file)} bytes of {max(end, position)}")
+    try:
+        images.check_largest(width, height)
+    except ValueError as error:
+        raise ValueError(f"a BPG file that {error}") from None
     header = Header(
         width,
         height,

@@ -9,7 +9,7 @@ The decoder is libavcodec's, which agrees bit for bit with HM's.
 
 import numpy as np
 
-from benchmarks import colour
+from benchmarks import colour, images
 from compressors import NoSettings as Settings
 from compressors import hevc_metadata, odd_size, x265
 
@@ -53,6 +53,7 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
     import av
 
     context = av.CodecContext.create("hevc", "r")
+    context.options = {"max_pixels": str(images.LARGEST)}
     try:
         packets = [*context.parse(bitstream), *context.parse(None), None]
         frames = [frame for packet in packets for frame in context.decode(packet)]

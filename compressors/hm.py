@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks import colour
+from benchmarks import colour, images
 from compressors import hevc_metadata, hm_programs, odd_size
 
 QUALITY = "qp"
@@ -125,6 +125,7 @@ def _probe(bitstream: bytes) -> tuple[list[tuple[int, int]], bool]:
             (width, height), form, matrix = (context.width, context.height), context.pix_fmt, context.colorspace
     except av.error.FFmpegError as error:
         raise ValueError(f"not an HEVC bitstream: {error}") from None
+    images.check_largest(width, height)
     if form not in ("gray", "yuv420p"):
         raise ValueError(f"expected an 8-bit gray or yuv420p HEVC picture, found {form}")
     chroma = [(height // 2, width // 2)] * 2 if form == "yuv420p" else []

@@ -7,6 +7,7 @@ By default the files are those of OpenCV's `imwrite`, byte for byte (the powerqe
 """
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -70,8 +71,10 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
     if settings.library == "pillow":
         return pillow.read(bitstream, "JPEG")
     try:
+        with suppress(OSError):  # what is no JPEG file is left to djpeg
+            Image.open(io.BytesIO(bitstream), formats=["JPEG"])
         picture = tools.run([_djpeg(), "-pnm"], input=bitstream).stdout
-    except RuntimeError as error:
+    except (RuntimeError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a whole JPEG file: {error}") from None
     return np.asarray(Image.open(io.BytesIO(picture), formats=["PPM"]))
 

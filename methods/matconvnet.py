@@ -1,25 +1,23 @@
 """Read networks that were trained with MatConvNet (MATLAB), without running anything that the file holds.
 
 Its wrapper simplenn (Vedaldi, Lenc, "MatConvNet: Convolutional Neural Networks for MATLAB", ACM Multimedia 2015,
-arXiv:1412.4564) keeps a network as a struct `net` with a cell array `layers`. MATLAB 7.3 files are HDF5, with all axes
-reversed; older ones are read by SciPy. Chains of convolutions and ReLUs are taken and anything else is refused by name.
+arXiv:1412.4564) keeps a network as a struct `net` with a cell array `layers`, which `matlab`
+reads. Chains of convolutions and ReLUs are taken and anything else is refused by name.
 
 The networks published so, those of K. Zhang et al. (DnCNN, `dncnn`), give what has to be subtracted from the decoded
 image; ours add their result, so the last convolution is negated.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from methods import matlab
+
 CHANGES = "axes to (out, in, height, width); last convolution negated, as the authors subtract and we add its result"
-HDF5 = b"\x89HDF\r\n\x1a\n"  # the signature, after MATLAB's own header
-USER_BLOCK = 512  # bytes of that header
-FIELDS = {"type", "weights", "stride", "pad", "dilate", "leak"}  # of a layer; the others only matter in training
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -31,7 +29,7 @@ def read(path: Path) -> dict[str, Tensor]:
     keep the size and ReLUs, or one that does not end with a convolution.
     """
     weights: dict[str, Tensor] = {}
-    layers = _layers(path)
+    layers = matlab.layers(path)
     for number, layer in enumerate(layers):
         if (reason := _unknown(layer)) is not None:
             raise ValueError(
@@ -47,54 +45,6 @@ def read(path: Path) -> dict[str, Tensor]:
     for name in ("weight", "bias"):
         weights[f"layers.{len(layers) - 1}.{name}"].neg_()
     return weights
-
-
-def _layers(path: Path) -> list[dict[str, Any]]:
-    """Return the FIELDS of each layer: arrays as MATLAB indexes them, kernels as (height, width, in, out)."""
-    with path.open("rb") as file:
-        try:
-            version_7_3 = HDF5 in file.read(USER_BLOCK + len(HDF5))
-            file.seek(0)
-            layers = list(_hdf5(file) if version_7_3 else _version_5(file))
-            for layer in layers:
-                if layer["type"] == "conv":
-                    kernel, bias = layer["weights"]
-                    # MATLAB drops the last axes of length 1.
-                    layer["weights"] = [kernel.reshape((*kernel.shape, 1, 1)[:4]), bias]
-        except Exception as error:  # damaged files fail in many ways, from KeyError to MemoryError
-            raise ValueError(
-                f"{path} cannot be read as a simplenn network of MatConvNet, a struct `net` with a cell array `layers`:"
-                " it is truncated or holds something else (nothing in it was run)"
-            ) from error
-    return layers
-
-
-def _hdf5(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    import h5py
-
-    with h5py.File(file, "r") as root:
-
-        def value(item: h5py.Dataset) -> Any:
-            if item.attrs.get("MATLAB_class") == b"char":
-                return "".join(map(chr, item[()].ravel()))
-            if h5py.check_ref_dtype(item.dtype) is not None:
-                return [value(root[reference]) for reference in item[()].ravel()]
-            return item[()].T.astype(np.float32)
-
-        for reference in root["net/layers"][()].ravel():
-            yield {name: value(item) for name, item in root[reference].items() if name in FIELDS}
-
-
-def _version_5(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    from scipy.io import loadmat
-
-    def value(item: np.ndarray) -> Any:
-        if item.dtype.kind == "U":
-            return str(item.item())
-        return [value(cell) for cell in item.ravel()] if item.dtype.kind == "O" else item.astype(np.float32)
-
-    for layer in loadmat(file, variable_names=["net"])["net"]["layers"].item().ravel():
-        yield {name: value(layer[name].item()) for name in layer.dtype.names if name in FIELDS}
 
 
 def _unknown(layer: dict[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ methods, and the methods in the order of training, each with its form (none: the
 """
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_origin, get_type_hints
 
 from benchmarks import plugins
 
@@ -70,11 +70,14 @@ def read(name: str) -> Recipe:
 
     if name not in names():
         raise ValueError(f"there is no recipe {name!r} in {FOLDER.name}/: it has {', '.join(names())}")
-    content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     try:
+        content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
         recipe = Recipe(name, **content)
-    except TypeError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
         raise ValueError(f"{FOLDER.name}/{name}.yaml: {error}") from None
+    for field, kind in get_type_hints(Recipe).items():
+        if not isinstance(getattr(recipe, field), get_origin(kind) or kind):
+            raise ValueError(f"{FOLDER.name}/{name}.yaml: {field} is {getattr(recipe, field)!r}, no {kind}")
     for method in recipe.methods:
         plugins.check("methods", method)
     for compressor in recipe.compressors:
