@@ -37,8 +37,14 @@ def prepare(compressor: str) -> None:
     It takes its time, so call this before this process imports the same: both then do it at once.
     """
     forkserver.set_forkserver_preload(["benchmarks.manifests", "compressors.folder", compressor])
-    with files.writing(Path(tempfile.gettempdir())):  # where processes meet
-        forkserver.ensure_running()
+    meeting = Path(tempfile.gettempdir())  # of the processes, by a socket there
+    try:
+        with files.writing(meeting):
+            forkserver.ensure_running()
+    except OSError as error:
+        if "path too long" not in str(error):  # a socket's may have 107 bytes
+            raise
+        raise OSError(f"{meeting} is too long a path for processes to meet: name a shorter one by TMPDIR") from error
 
 
 def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:

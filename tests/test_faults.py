@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -206,10 +207,21 @@ def test_a_read_only_folder_is_named_and_does_no_harm(stage, small):
     small.finish(stage)
 
 
-def test_a_full_disk_for_temporary_files_is_named_and_does_no_harm(folder, tmp_path):
+def test_a_full_disk_for_temporary_files_is_named_and_does_no_harm(folder):
     folder.remove("compress 50")
-    with disk(tmp_path / "full", "size=1m,nr_inodes=2") as full:  # Python looks for another place if there is nothing
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as short,  # pytest's own is too long a path for sockets
+        disk(Path(short) / "full", "size=1m,nr_inodes=2") as full,  # Python looks for another place if there is nothing
+    ):
         folder.fault("compress 50", str(full), "No space left", "TMPDIR", environment={"TMPDIR": str(full)})
+    folder.finish("compress 50")
+
+
+def test_too_long_a_path_for_temporary_files_is_named(folder, tmp_path):
+    folder.remove("compress 50")
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    folder.fault("compress 50", str(long), "too long a path", "TMPDIR", environment={"TMPDIR": str(long)})
     folder.finish("compress 50")
 
 
