@@ -5,6 +5,7 @@ from pathlib import Path
 
 import compressors
 from benchmarks import collections, datasets, plugins, splits
+from methods import thresholds
 
 PAPERS = ("eccv2020", "powerqe")  # protocols, files of workflow/config/
 SCHEMA = plugins.ROOT / "workflow/schemas/config.schema.yaml"
@@ -113,6 +114,11 @@ def iqam(config: dict, compressor: str, trained_on: str = "") -> dict:
     """
     settings = config["compressors"][trained_on or compressor]
     return settings if "threshold" in settings else config["compressors"][settings["weights_of"][0]]
+
+
+def threshold(config: dict, compressor: str) -> str:
+    """Return the threshold of early exit of a compressor as text."""
+    return thresholds.text(iqam(config, compressor)["threshold"])
 
 
 def weights(config: dict, method: str, compressor: str) -> list[str]:

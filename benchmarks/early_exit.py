@@ -1,24 +1,30 @@
 """Early exit as a query: which exit an image takes at a threshold, from the measured scores of all exits.
 
-An image takes the first exit whose IQAM score reaches the threshold, else the last (RBQE, ECCV 2020, section 3.4). The
+An image takes the first exit whose IQAM score reaches its threshold, else the last (RBQE, ECCV 2020, section 3.4). The
 last exit is never scored when stopping for real, so its own score does not matter.
 """
 
+import numpy as np
 import pandas as pd
+
+from methods.thresholds import Threshold, per_exit
 
 KEYS = ["dataset", "image", "compressor", "quality", "method", "trained_on"]
 
 
-def chosen(rows: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:
+def chosen(rows: pd.DataFrame, thresholds: dict[str, Threshold]) -> pd.DataFrame:
     """Return the exit that each image takes: the columns KEYS and `exit`, for methods of several exits only.
 
     `rows` are measurements; `thresholds` gives the threshold of each compressor. A method takes that of the compressor
     which its weights are for.
     """
-    scores = rows[rows["metric"] == "iqam"]
+    scores = rows[rows["metric"] == "iqam"].reset_index(drop=True)
     last = scores.groupby(KEYS, sort=False)["exit"].transform("max")
-    threshold = scores["trained_on"].where(scores["trained_on"] != "", scores["compressor"]).map(thresholds)
-    reached = scores["value"] >= threshold
+    codec = scores["trained_on"].where(scores["trained_on"] != "", scores["compressor"])
+    limits = pd.Series(np.inf, scores.index)
+    for (name, count), exits in scores["exit"].groupby([codec, last], sort=False):
+        limits[exits.index] = np.array([*per_exit(thresholds[name], count), np.inf])[exits - 1]
+    reached = scores["value"] >= limits
     candidates = scores[(last > 1) & (reached | (scores["exit"] == last))]
     return candidates.groupby(KEYS, sort=False, as_index=False)["exit"].min()
 

@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import early_exit, files, images, manifests, measurements, plugins
 from methods import inference, network
+from methods.thresholds import Threshold
 
 TOLERANCE = 1e-3  # dB, between the PSNR measured and that of the pixels computed again
 METRICS = ["psnr", "ssim", "iqam"]
@@ -51,7 +52,7 @@ def worst(original: np.ndarray, decoded: np.ndarray, side: int) -> tuple[slice, 
     return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
 
 
-def write(rows: pd.DataFrame, thresholds: dict[str, float], sources: Sources, device: str, output: Path) -> None:
+def write(rows: pd.DataFrame, thresholds: dict[str, Threshold], sources: Sources, device: str, output: Path) -> None:
     """Write the chosen images as `output` (.csv) with one row per quality, method and exit, and PNG files beside it.
 
     `rows` are the native measurements of one data set and compressor. The original comes as the method `original`,

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from benchmarks import clock, datasets, latency, machine
 from benchmarks.complexity import SIDE
 from methods import early_exit, network
+from methods.thresholds import Threshold, per_exit
 
 RUNS = 3  # of every picture
 
@@ -27,7 +28,7 @@ class Rule(NamedTuple):
     """When an image may leave, as in `early_exit.enhance`."""
 
     block_size: int
-    threshold: float
+    threshold: Threshold
     variant: str
 
 
@@ -77,10 +78,11 @@ def stop(model: network.MultiExit, x: Tensor, rule: Rule) -> int:
     `x` is float (N, C, H, W) in [0, 1]; a one-channel network gets the R, G and B of an image as a batch.
     """
     height, width = x.shape[2:]
+    limits = per_exit(rule.threshold, model.exit_count)
     stages = model.exits(network.pad(x, getattr(model, "multiple", 1)))
     for exit, enhanced in enumerate(islice(stages, model.exit_count - 1), start=1):
         images = enhanced[:1, :, :height, :width]
-        if float(early_exit.score(images, rule.block_size, rule.variant)) >= rule.threshold:
+        if float(early_exit.score(images, rule.block_size, rule.variant)) >= limits[exit - 1]:
             return exit
     next(stages)
     return model.exit_count

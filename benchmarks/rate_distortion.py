@@ -12,13 +12,14 @@ import pandas as pd
 
 from benchmarks import early_exit, measurements
 from benchmarks.metrics import IDENTICAL
+from methods.thresholds import Threshold
 
 IMAGE = ["dataset", "image", "compressor", "quality"]
 INTERPOLATION = "pchip"
 POINTS = 4  # of a curve at least, as in VCEG-M33
 
 
-def points(rows: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:
+def points(rows: pd.DataFrame, thresholds: dict[str, Threshold]) -> pd.DataFrame:
     """Return the columns IMAGE, method, early_exit (bool), bpp, and before and after: PSNR in dB (unrounded output).
 
     `rows` are native measurements. Multi-exit methods come twice: at the last exit, and with early exit at

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import allocator, plugins
+from methods import thresholds
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -25,7 +26,9 @@ def main(arguments: list[str] | None = None) -> None:
     enhance.add_argument("--method", default="rbqe")
     enhance.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
     enhance.add_argument("--weights", type=Path, help="your own (default: those that ship)")
-    enhance.add_argument("--threshold", type=float, help="of early exit (default: the compressor's)")
+    enhance.add_argument(
+        "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
+    )
     enhance.add_argument("--exit", type=int, help="always take this exit")
     _add_device(enhance)
 

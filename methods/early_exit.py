@@ -1,26 +1,29 @@
 """Early exit for real: stop a multi-exit network as soon as an image is good enough.
 
-After each exit but the last, the image is scored by IQAM; the images that reach the threshold leave the batch, and the
+After each exit but the last, the image is scored by IQAM; the images that reach its threshold leave the batch, and the
 network goes on with the rest (RBQE, ECCV 2020, Fig. 2).
 """
 
 import torch
 from torch import Tensor
 
-from methods import iqam, network
+from methods import iqam, network, thresholds
 
 
 @torch.inference_mode()
 def enhance(
-    model: network.MultiExit, x: Tensor, block_size: int, threshold: float, variant: str = "matlab"
+    model: network.MultiExit, x: Tensor, block_size: int, threshold: thresholds.Threshold, variant: str = "matlab"
 ) -> tuple[Tensor, Tensor]:
     """Return the enhanced images and the exit (N,) that each took, counted from 1.
 
     `x` and the enhanced images are float (N, C, H, W) in [0, 1], the latter unclipped. `model` has
     several exits.
+
+    Raises ValueError if there are not as many thresholds as exits.
     """
     height, width = x.shape[2:]
     enhanced, exits = torch.empty_like(x), torch.zeros(len(x), dtype=torch.long, device=x.device)
+    limits = thresholds.per_exit(threshold, model.exit_count)
     places = torch.arange(len(x), device=x.device)  # of the images that are still there
     stages = model.exits(network.pad(x, getattr(model, "multiple", 1)))
     kept = None  # a generator starts without indices
@@ -29,7 +32,9 @@ def enhance(
         enhanced.index_copy_(0, places, images)
         exits.index_fill_(0, places, number)
         if number < model.exit_count:
-            kept = (score(images, block_size, variant) < threshold).nonzero()[:, 0]  # here a GPU is waited for, once
+            kept = (score(images, block_size, variant) < limits[number - 1]).nonzero()[
+                :, 0
+            ]  # here a GPU is waited for, once
             if not len(kept):
                 break
             if len(kept) == len(places):

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from benchmarks import colour
-from methods import early_exit, network
+from methods import early_exit, network, thresholds
 
 STRIP = 256  # rows converted at a time, as floats of a large picture take gigabytes
 LUMA_GAIN = 255 / 219  # R, G and B per step of limited-range luma (ITU-R BT.601)
@@ -26,13 +26,19 @@ class Enhanced:
 
 
 def enhance(
-    model: nn.Module, picture: np.ndarray, block_size: int, threshold: float, exit: int | None, device: str
+    model: nn.Module,
+    picture: np.ndarray,
+    block_size: int,
+    threshold: thresholds.Threshold,
+    exit: int | None,
+    device: str,
 ) -> Enhanced:
     """Enhance one uint8 (H, W) or (H, W, 3) picture by a network of one or several exits.
 
-    It stops at the first exit whose score, with blocks of `block_size`, reaches `threshold`, or at `exit` if given.
+    It stops at the first exit whose score, with blocks of `block_size`, reaches its `threshold`, or at `exit` if given.
 
-    Raises ValueError if the network has no such exit, or takes RGB and the picture is gray.
+    Raises ValueError if the network has no such exit, or takes RGB and the picture is gray, or if there are not as many
+    thresholds as exits.
     """
     count = getattr(model, "exit_count", 1)
     if exit is not None and not 1 <= exit <= count:
@@ -40,13 +46,14 @@ def enhance(
     by_luma = picture.ndim == 3 and getattr(model, "channels", 3) == 1
     decoded = network.to_tensor([colour.luma(picture) if by_luma else picture], device)
 
+    limits = thresholds.per_exit(threshold, count)
     scores: list[float] = []
     for number, enhanced in enumerate(network.stages(model, decoded, exit or 1), start=exit or 1):
         if number == (exit or count):
             break
         if exit is None:
             scores.append(float(early_exit.score(enhanced, block_size)))
-            if scores[-1] >= threshold:
+            if scores[-1] >= limits[number - 1]:
                 break
     result = _with_luma(picture, decoded, enhanced) if by_luma else network.to_images(enhanced)[0]
     return Enhanced(result, number, scores)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import early_exit as query
+from benchmarks import exit_latency
 from compressors import jpeg
 from methods import early_exit, enhance, iqam, network, rbqe, start_values
+from methods import thresholds as of_exits
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
 COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
@@ -290,6 +292,33 @@ def test_own_pictures_stop_where_batches_do(measured):
         assert all(score < threshold for score in result.scores[: result.exit - 1])
         expected = network.to_images(batch[number : number + 1])[0]
         assert np.abs(result.picture.astype(int) - expected).max() <= 1  # where a value is a half but for float32
+
+
+@pytest.mark.parametrize("measured", ["rbqe"], indirect=True)
+def test_every_exit_can_have_a_threshold_of_its_own(measured):
+    """Batches, single pictures and the query take the same exits, exit 3 being the first that asks for little."""
+    model, x, _, scores, _ = measured
+    limits = (2.0, 2.0, -1.0, 2.0)
+    rows = frame({(str(n), "jpeg", 10, "rbqe"): each.tolist() for n, each in enumerate(scores)})
+    assert set(query.chosen(rows, {"jpeg": limits})["exit"]) == {3}
+    assert early_exit.enhance(model, x, 8, limits)[1].tolist() == [3] * len(x)
+    result = enhance.enhance(model, network.to_images(x)[0], 8, limits, None, "cpu")
+    assert (result.exit, len(result.scores)) == (3, 3)
+    assert exit_latency.stop(model, x[:1], exit_latency.Rule(8, limits, "matlab")) == 3
+
+
+def test_as_many_thresholds_as_exits_but_the_last():
+    picture = np.full((20, 24), 100, np.uint8)
+    words = "threshold 0.5/0.6/0.7 is 3 numbers: give one for all exits, or 2 for a network of 3, whose last exit needs"
+    with pytest.raises(ValueError, match=words):
+        enhance.enhance(Brighter(), picture, 8, (0.5, 0.6, 0.7), None, "cpu")
+    with pytest.raises(ValueError, match=words):
+        query.chosen(frame({("a", "jpeg", 10, "net"): [0.8, 0.95, 0.1]}), {"jpeg": [0.5, 0.6, 0.7]})
+
+
+@pytest.mark.parametrize("written", ["0.81", "0.82/0.8/0.78/0.5"])
+def test_a_threshold_is_read_as_it_is_written(written):
+    assert of_exits.text(of_exits.threshold(written)) == written
 
 
 def test_a_score_equal_to_the_threshold_is_enough():

@@ -12,7 +12,8 @@ import pyarrow.parquet
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks import complexity, figures, measurements, plugins, published, rate_distortion, tables, thresholds
+from benchmarks import complexity, early_exit, figures, measurements, plugins, published, rate_distortion, tables
+from benchmarks.calibration import sweep, sweep_per_exit, turning_point
 from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, intervals, table1, table2, table3
@@ -521,14 +522,39 @@ def test_the_turning_point_of_the_papers_sweep_is_its_threshold():
     curve = points.pivot(index="threshold", columns="metric", values="value").reset_index()
     curve = curve.rename(columns={"gmacs_paper": "gmacs"})
     assert len(curve) == 8
-    assert thresholds.turning_point(curve) == 0.89
+    assert turning_point(curve)["threshold"] == 0.89
 
 
 def test_a_sweep_goes_from_the_first_to_the_last_exit():
-    curve = thresholds.sweep(RESULTS.measurements, RESULTS.complexity, "rbqe", "jpeg").set_index("threshold")
+    curve = sweep(RESULTS.measurements, RESULTS.complexity, "rbqe", "jpeg").set_index("threshold")
     assert list(curve.loc[0.0]) == pytest.approx([10.2, 0.1])
     assert list(curve.loc[1.0]) == pytest.approx([27.6, 0.5])
     assert list(curve.loc[0.7]) == pytest.approx([(14.7 + 27.6 + 27.6 + 10.2) / 4, 0.325])  # in use, as in table 1
+
+
+def test_a_threshold_per_exit_saves_what_one_for_all_cannot():
+    """Scores of exit 2 are lower than those of exit 1, for good images and for bad ones."""
+    gains = {"easy": [1.0, 1.0, 1.0], "fair": [0.5, 1.0, 1.0], "hard": [0.5, 0.5, 1.0]}
+    scores = {"easy": [0.9, 0.6, 0.0], "fair": [0.8, 0.6, 0.0], "hard": [0.8, 0.5, 0.0]}
+    case = ("demo", "jpeg", 10)
+    values = {
+        (*case, name, "rbqe", exit, metric): value
+        for name in gains
+        for exit in (1, 2, 3)
+        for metric, value in (("psnr_unrounded", 30 + gains[name][exit - 1]), ("iqam", scores[name][exit - 1]))
+    }
+    values |= {(*case, name, "decoded", 1, "psnr_unrounded"): 30.0 for name in gains}
+    columns = ["dataset", "compressor", "quality", "image", "method", "exit", "metric"]
+    rows = pd.Series(values).rename_axis(columns).rename("value").reset_index().assign(trained_on="")
+    cost = pd.DataFrame({"method": "rbqe", "exit": [1, 2, 3], "gmacs_paper": [1.0, 2.0, 3.0]})
+    best = turning_point(sweep_per_exit(rows, cost, "rbqe", "jpeg"))
+    assert (best["gmacs"], best["delta_psnr"]) == pytest.approx((2.0, 1.0))
+    assert 0.8 < best["threshold"][0] <= 0.9
+    assert 0.5 < best["threshold"][1] <= 0.6
+    one = turning_point(sweep(rows, cost, "rbqe", "jpeg"))
+    assert (one["gmacs"], one["delta_psnr"]) == pytest.approx((7 / 3, 1.0))
+    query = early_exit.chosen(rows, {"jpeg": best["threshold"]})
+    assert query.set_index("image")["exit"].to_dict() == {"easy": 1, "fair": 2, "hard": 3}
 
 
 @pytest.fixture(autouse=True)

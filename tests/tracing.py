@@ -15,7 +15,7 @@ Cell = tuple[str, str, object]  # where it is, what is printed, and what the mea
 class Measured:
     """Measurements, looked up by hand; `thresholds` are those of early exit, by the compressor of the weights."""
 
-    def __init__(self, path: Path, thresholds: dict[str, float]):
+    def __init__(self, path: Path, thresholds: dict[str, float | list[float]]):
         rows = pd.read_parquet(path)
         self.images = sorted(rows["image"].unique())
         self.qualities = {name: list(part["quality"].unique()) for name, part in rows.groupby("compressor")}
@@ -30,16 +30,13 @@ class Measured:
         return compressor if compressor in self.codecs[method] else ""
 
     def exit(self, picture: tuple, method: str, codec: str, exit: str) -> int:
-        """Return the number of an exit; "early" is the first that reaches the threshold, "" the last."""
+        """Return the number of an exit; "early" is the first that reaches its threshold, "" the last."""
         last = self.exits[method]
         if exit != "early":
             return int(exit or last)
-        reached = (
-            number
-            for number in range(1, last)
-            if self.values[*picture, method, codec, number, "iqam"] >= self.thresholds[codec or picture[1]]
-        )
-        return next(reached, last)
+        limits = np.broadcast_to(self.thresholds[codec or picture[1]], last - 1)
+        scores = [self.values[*picture, method, codec, number, "iqam"] for number in range(1, last)]
+        return next((number for number in range(1, last) if scores[number - 1] >= limits[number - 1]), last)
 
     def pictures(self, compressor: str, quality: str) -> Iterator[list[tuple]]:
         """Yield per image its (image, compressor, quality), for quality "ave." all of them."""

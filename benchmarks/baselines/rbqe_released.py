@@ -11,15 +11,17 @@ from torch import Tensor
 
 from benchmarks.baselines import iqam_loop
 from methods import network, rbqe
+from methods.thresholds import Threshold, per_exit
 
 
 @torch.inference_mode()
-def enhance(model: rbqe.RBQE, decoded: np.ndarray, block_size: int, threshold: float) -> tuple[np.ndarray, int]:
+def enhance(model: rbqe.RBQE, decoded: np.ndarray, block_size: int, threshold: Threshold) -> tuple[np.ndarray, int]:
     """Return the enhanced image and the exit it took, counted from 1; `decoded` is uint8 (H, W), multiples of 32."""
     x = nchw(decoded)
+    limits = per_exit(threshold, model.exit_count)
     for exit in range(1, model.exit_count + 1):
         enhanced = network.to_images(model(x, exit))[0]
-        if exit == model.exit_count or iqam_loop.score(enhanced, block_size) >= threshold:
+        if exit == model.exit_count or iqam_loop.score(enhanced, block_size) >= limits[exit - 1]:
             break
     return enhanced, exit
 

@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from methods.thresholds import Threshold, threshold
+
 Steps = argparse._SubParsersAction  # of argparse.ArgumentParser: what add_subparsers returns
 
 
@@ -40,6 +42,6 @@ def device(options: argparse.Namespace) -> str:
     return network.choose_device(options.device, options.threads)
 
 
-def thresholds(pairs: list[str]) -> dict[str, float]:
+def thresholds(pairs: list[str]) -> dict[str, Threshold]:
     """Return the thresholds of early exit by compressor, from COMPRESSOR=T as on the command line."""
-    return {name: float(value) for name, value in (pair.split("=") for pair in pairs)}
+    return {name: threshold(value) for name, value in (pair.split("=") for pair in pairs)}

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.commands import arguments
+from methods.thresholds import threshold
 
 
 def add(steps: arguments.Steps) -> None:
@@ -68,7 +69,7 @@ def _add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compressor", required=True)
     parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
     arguments.add_iqam(parser)
-    parser.add_argument("--threshold", type=float, required=True, help="of early exit")
+    parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of early exit")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
     parser.set_defaults(run=_exit_latency)

@@ -70,7 +70,7 @@ def _add_examples(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
     parser.add_argument("--keys", nargs=2, required=True, metavar=("DATASET", "COMPRESSOR"))
     parser.add_argument("--methods", nargs="+", required=True, metavar="METHOD[=WEIGHTS]", help="in the order to show")
-    parser.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T")
+    parser.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T[/T...]")
     parser.add_argument("-o", "--output", type=Path, required=True, help="X.csv; the images go to X/ beside it")
     arguments.add_device(parser)
     parser.set_defaults(run=_examples)

@@ -97,7 +97,9 @@ def _add_exit_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method")
     parser.add_argument("--weights", required=True, help="with {compressor} for its name")
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the run (default: results)")
-    parser.add_argument("--thresholds", nargs="+", metavar="COMPRESSOR=T", help="(default: those of default.yaml)")
+    parser.add_argument(
+        "--thresholds", nargs="+", metavar="COMPRESSOR=T[/T...]", help="(default: those of default.yaml)"
+    )
     arguments.add_device(parser)
     parser.set_defaults(run=_exit_check)
 

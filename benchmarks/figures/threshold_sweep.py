@@ -1,17 +1,21 @@
-"""PSNR gain against GMACs over all thresholds of early exit, the threshold in use marked (the paper's Fig. 6a)."""
+"""PSNR gain against GMACs over all thresholds of early exit, the threshold in use marked (the paper's Fig. 6a).
+
+The paper has one threshold for all exits; the second curve has one per exit.
+"""
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks import thresholds
+from benchmarks import calibration
 from benchmarks.figures import CAPTION, COLOURS, PUBLISHED, STYLE, multi_exit_methods, panels, paper
 from benchmarks.tables import Results
+from methods.thresholds import text
 
 
 def draw(results: Results) -> Figure:
-    """Return one panel per compressor with a curve per multi-exit method: means over images and qualities."""
+    """Return one panel per compressor with two curves per multi-exit method: means over images and qualities."""
     methods = multi_exit_methods(results)
     runs = set(zip(results.measurements["method"], results.measurements["compressor"], strict=True))
     with plt.rc_context(STYLE):
@@ -20,14 +24,22 @@ def draw(results: Results) -> Figure:
             for colour, method in zip(COLOURS, methods, strict=False):
                 if (method, compressor) not in runs:
                     continue
-                curve = thresholds.sweep(results.measurements, results.complexity, method, compressor)
-                panel.plot(curve["gmacs"], curve["delta_psnr"], ".-", color=colour, lw=1, ms=3, label=method)
-                turn = thresholds.turning_point(curve)
-                for value, label, marker in ((results.thresholds[compressor], "in use", "o"), (turn, "turn", "s")):
-                    point = curve.iloc[(curve["threshold"] - value).abs().argmin()]
-                    style: dict[str, Any] = {"color": colour, "mfc": "none", "ms": 9 if marker == "o" else 6, "ls": ""}
-                    text = f"{method}, {label}: T = {value:.2f}"
-                    panel.plot(point["gmacs"], point["delta_psnr"], marker, label=text, **style)
+                source = (results.measurements, results.complexity, method, compressor)
+                used = calibration.point(results.thresholds[compressor], *source)
+                style: dict[str, Any] = {"color": colour, "ls": ""}
+                label = f"{method}, in use: {text(used['threshold'])}"
+                panel.plot(used["gmacs"], used["delta_psnr"], "*", ms=11, label=label, **style)
+                sweeps = {
+                    "one for all": ("-", "s", calibration.sweep),
+                    "per exit": ("--", "^", calibration.sweep_per_exit),
+                }
+                for name, (line, marker, sweep) in sweeps.items():
+                    curve = sweep(*source).sort_values("gmacs")
+                    turn = calibration.turning_point(curve)
+                    label = f"{method}, {name}"
+                    panel.plot(curve["gmacs"], curve["delta_psnr"], f".{line}", color=colour, lw=1, ms=3, label=label)
+                    label = f"its turn: {text(turn['threshold'])}"
+                    panel.plot(turn["gmacs"], turn["delta_psnr"], marker, ms=6, label=label, **style)
             points = paper(compressor, "Fig. 6a").pivot(index="threshold", columns="metric", values="value")
             if len(points):
                 label = "rbqe, published: T = 0 to 1"

@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import files, typesetting
+from methods.thresholds import Threshold
+from methods.thresholds import text as threshold_text
 
 AVERAGE = "ave."  # in place of a quality: the mean over a compressor's qualities
 
@@ -24,7 +26,7 @@ class Results:
     measurements: pd.DataFrame  # see `benchmarks.measurements`; native ones, see `native` there
     complexity: pd.DataFrame  # see `benchmarks.complexity.measure`
     latency: pd.DataFrame  # see `benchmarks.latency.measure`
-    thresholds: dict[str, float]  # of early exit, by compressor
+    thresholds: dict[str, Threshold]  # of early exit, by compressor
     methods: list[str]  # in the order to print
     protocol: str  # in words
     all_measurements: pd.DataFrame = field(default_factory=pd.DataFrame)  # with the weights of other compressors, too
@@ -40,7 +42,7 @@ class Results:
     def named_thresholds(self, compressors: Iterable[str] | None = None) -> str:
         """Return in words the thresholds of some compressors, those measured unless others are asked for."""
         compressors = self.measurements["compressor"].unique() if compressors is None else compressors
-        return ", ".join(f"{name} {self.thresholds[name]}" for name in compressors)
+        return ", ".join(f"{name} {threshold_text(self.thresholds[name])}" for name in compressors)
 
 
 def qualities(rows: pd.DataFrame) -> dict[str, list[int]]:

@@ -92,7 +92,7 @@ rule exit_latency:
     params:
         weights=lambda wildcards, input: weights_option(input.weights),
         block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
-        threshold=lambda wildcards: checked.iqam(config, wildcards.compressor)["threshold"],
+        threshold=lambda wildcards: checked.threshold(config, wildcards.compressor),
         iqam=PROTOCOL["iqam"],
         content=lambda wildcards: content(f"methods/{wildcards.method}.py", *native_weights(wildcards)),
         device=config["device"],

@@ -1,5 +1,5 @@
 MEASURED = json.dumps(checked.measured(config))  # with braces: params take it from a function
-THRESHOLDS = " ".join(f"{name}={checked.iqam(config, name)['threshold']}" for name in config["compressors"])
+THRESHOLDS = " ".join(f"{name}={checked.threshold(config, name)}" for name in config["compressors"])
 
 PUBLISHED = sorted(Path("benchmarks/published").glob("*.csv"))
 
