@@ -114,9 +114,11 @@ def _decode(options: argparse.Namespace) -> None:
 
 
 def _folder(options: argparse.Namespace) -> None:
+    from compressors import processes
+
+    processes.prepare(f"compressors.{options.compressor}")
     from compressors import folder
 
-    folder.prepare(f"compressors.{options.compressor}")
     module, settings = _find(options)
     compressors.check_quality(module, options.quality)
     folder.compress(module, options.quality, settings, options.manifest, options.output, options.workers)

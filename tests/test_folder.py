@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks import datasets, images
-from compressors import folder, jpeg
+from compressors import folder, jpeg, processes
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,7 +23,11 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def originals(tmp_path: Path) -> Path:
     """Return the manifest of three prepared images."""
-    for number, (height, width) in enumerate([(16, 24), (40, 16), (18, 20)]):
+    return prepare([(16, 24), (40, 16), (18, 20)], tmp_path)
+
+
+def prepare(sizes: list[tuple[int, int]], tmp_path: Path) -> Path:
+    for number, (height, width) in enumerate(sizes):
         slope = np.add.outer(np.arange(height) * 3, np.arange(width) * 2).astype(np.uint8)
         images.write(tmp_path / f"pictures/{number}.png", slope)
     sources = datasets.sources(tmp_path / "pictures")
@@ -111,13 +115,35 @@ def test_a_codec_that_fails_is_told_with_the_image_and_leaves_nothing(
     assert names(table.parent) == []
 
 
-def test_a_codec_that_hangs_is_stopped_with_the_program_it_runs(originals, tmp_path, monkeypatch):
+@pytest.fixture
+def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the manifest of ten images, 2 and 3 of which are one batch of one process; `faulty` fails at 3."""
+    monkeypatch.setattr(processes, "BATCH", 60)
+    return prepare([(16, 24), (16, 25), (16, 26), (40, 16), *[(18, 20)] * 6], tmp_path)
+
+
+def test_a_codec_that_hangs_is_stopped_with_the_program_it_runs(batch, tmp_path, monkeypatch):
     fault = f"tools.run(['sh', '-c', 'echo $$ > {tmp_path}/number; exec sleep 600'])"
     monkeypatch.setattr(folder, "TIME_LIMIT", 1)
-    with pytest.raises(RuntimeError, match=r"^1: faulty took over 1 s and was stopped$"):
-        folder.compress(faulty(fault, tmp_path, monkeypatch), 30, jpeg.DEFAULT, originals, tmp_path / "x.csv", 1)
+    with pytest.raises(RuntimeError, match=r"^3: faulty took over 1 s and was stopped$"):
+        folder.compress(faulty(fault, tmp_path, monkeypatch), 30, jpeg.DEFAULT, batch, tmp_path / "x.csv", 1)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "number").read_text()), 0)
+
+
+def test_of_a_batch_the_image_is_named_that_crashes_the_process(batch, tmp_path, monkeypatch):
+    with pytest.raises(RuntimeError, match=r"^3: faulty crashed its process with exit status 3$"):
+        folder.compress(faulty("os._exit(3)", tmp_path, monkeypatch), 30, jpeg.DEFAULT, batch, tmp_path / "x.csv", 1)
+
+
+def test_batches_hold_every_item_once_and_grow_and_shrink():
+    with processes.pool(2) as pool:
+        batches = [(batch, job.result()) for batch, job in processes.share(pool, sorted, range(200), 2, limit=60)]
+    assert all(batch == result for batch, result in batches)
+    assert sorted(item for batch, _ in batches for item in batch) == list(range(200))
+    sizes = [len(batch) for batch, _ in batches]
+    assert (sizes[0], sizes[-1]) == (1, 1)
+    assert 1 < max(sizes) <= 200 / 2 / 4  # an eighth of what is left
 
 
 def test_a_missing_program_is_told_before_anything_is_done(originals, tmp_path, monkeypatch):
