@@ -1,6 +1,8 @@
 """The protocols are those of the papers, and run from end to end on a handful of pictures, which they call a subset."""
 
 import copy
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -15,11 +17,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
+from conftest import photograph
 from PIL import Image
 from snakemake.utils import update_config
 
-from benchmarks import colour, config, plugins
+import compressors
+from benchmarks import colour, config, datasets, plugins
+from benchmarks.metrics import psnr
+from compressors import jpeg
 
 ROOT = plugins.ROOT
 
@@ -50,6 +57,22 @@ def test_the_protocols_are_those_of_the_papers(name, colours, crop, scale, varia
         NotADirectoryError, match=r"data/\w+ is no folder: name one with pictures in it\. .* official page"
     ):
         config.check(settings)
+
+
+POWERQE = json.loads((Path(__file__).parent / "golden/powerqe_jpeg.json").read_text())["pictures"]
+
+
+@pytest.mark.parametrize("golden", POWERQE, ids="{0[image]}-{0[qf]}".format)
+def test_powerqe_codes_jpeg_in_colour_as_its_own_scripts_do(golden):
+    settings = protocol("powerqe")
+    chosen = {key: settings["protocol"][key] for key in ("colour", "crop", "scale")}
+    original = datasets.prepare(photograph(golden["image"]), datasets.Protocol(**chosen))
+    codec = compressors.configure(jpeg, config.codecs(settings)["jpeg"].get("settings", {}))
+    decoded = jpeg.decode(jpeg.encode(original, golden["qf"], codec), codec)
+    found = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in (original, decoded)]
+    assert found == [golden["original"], golden["decoded"]]
+    both = [torch.tensor(picture, dtype=torch.float64).movedim(2, 0)[None] for picture in (original, decoded)]
+    assert psnr.measure(*both).item() == pytest.approx(golden["psnr"], abs=1e-6)
 
 
 def test_a_known_data_set_without_a_folder_is_told_with_its_source():
