@@ -16,7 +16,8 @@ def text(compressors: list[str], count: int) -> str:
     """Return a table of the seconds that it takes to compress `count` pictures, start and end of the command included.
 
     The pictures are those of the demo, again and again, as luma of at most 512x512; each codec is run in the middle of
-    its range of qualities. The ratios mean something only where the machine has two cores and nothing else to do.
+    its range of qualities. The ratios mean something only where the machine has two cores and nothing else to do, and
+    one process takes ten seconds or more: half a second goes into start and end.
     """
     from tabulate import tabulate
 

@@ -71,7 +71,12 @@ def _rbqe_speed(options: argparse.Namespace) -> None:
 
 def _add_folder_speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("compressors", nargs="+")
-    parser.add_argument("--pictures", type=int, default=24, help="how many, of the demo's (default: 24)")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=24,
+        help="how many, of the demo's (default: 24, for slow codecs; fast ones need 1,000 for the start not to count)",
+    )
     parser.set_defaults(run=_folder_speed)
 
 
