@@ -6,6 +6,7 @@ are stored: gamma and the colour profiles of gray and RGB files are left alone, 
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -26,6 +27,7 @@ if find_spec("pillow_heif"):  # an extra of ours: it carries libheif
 COMPRESSION = 3  # zlib's level: half the time of its default 6, for files as large in colour and 9 % larger in gray
 SMALLEST = 16  # pixels a side: SSIM's window takes 11, IQAM two blocks of 8
 LARGEST = 2 * (2**30 // 4 // 3)  # 179 million pixels (512 MiB as RGB): Pillow itself stops there
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # it warns from half of that on
 
 # Pillow's modes that hold 8-bit samples, and what they become; "1" is black and white, "P" has a palette.
 _MODES = {"1": "L", "L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB", "YCbCr": "RGB"}
@@ -49,8 +51,8 @@ def read(path: Path) -> np.ndarray:
 
 def container(path: Path) -> str:
     """Return Pillow's name of a file's format, such as "JPEG" or "HEIF", from its content; errors as in `read`."""
-    with _named(path), _decoding():
-        return str(Image.open(path, formats=FORMATS).format)
+    with _named(path), _decoding(), Image.open(path, formats=FORMATS) as image:
+        return str(image.format)
 
 
 def write(path: Path, image: np.ndarray) -> None:

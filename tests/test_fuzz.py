@@ -6,6 +6,8 @@ the number of damaged files for each parser (default: 30).
 
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import config, images
+from benchmarks import config, images, plugins
 from compressors import bpg, bpg_container, bpg_hevc
 from compressors.__main__ import main as compressors_main
 from methods import checkpoints, matlab, recipes
@@ -102,6 +104,14 @@ def test_a_picture_file_of_huge_size_is_refused_before_it_is_decoded(kind, tmp_p
     (tmp_path / "bomb.png").write_bytes(BOMBS[kind])
     with pytest.raises(ValueError, match=r"bomb\.png has over 179 megapixels: crop or scale it down first"):
         images.read(tmp_path / "bomb.png")
+
+
+def test_a_large_picture_comes_without_a_warning(tmp_path):
+    (tmp_path / "large.png").write_bytes(png(10_000))
+    command = "import sys; from benchmarks import images; print(images.container(sys.argv[1]))"
+    run = [sys.executable, "-W", "error", "-c", command, tmp_path / "large.png"]
+    done = subprocess.run(run, cwd=plugins.ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("PNG\n", "")
 
 
 def jpeg_bomb() -> bytes:
