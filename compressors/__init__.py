@@ -9,6 +9,7 @@ A compressor module defines
 - `version(settings)`: the codec that makes and reads the bits, with versions,
 - `describe(image, settings)`: everything else that decides the bits, in words a reader can repeat,
 - `encode(image, quality, settings)`: uint8 (H, W) luma or (H, W, 3) RGB to the bytes of a decodable bitstream,
+- `encode_and_tell(image, quality, settings)`, if its encoder measures, too: the bitstream, and what that says of it,
 - `decode(bitstream, settings)`: those bytes back to a uint8 image of the same shape.
 
 `settings` may be left out of each, for the defaults. External programs that are missing are a FileNotFoundError, those
@@ -32,6 +33,13 @@ def check_quality(compressor: ModuleType, quality: int) -> None:
     if quality not in compressor.QUALITIES:
         span = f"{compressor.QUALITY} {compressor.QUALITIES[0]}..{compressor.QUALITIES[-1]}"
         raise ValueError(f"{_name(compressor)} takes {span}, not {quality}")
+
+
+def encoded(compressor: ModuleType, image: Any, quality: int, settings: Any) -> tuple[bytes, str]:
+    """Return the bitstream of an image, and what the encoder itself says of it, "" for most."""
+    if hasattr(compressor, "encode_and_tell"):
+        return compressor.encode_and_tell(image, quality, settings)
+    return compressor.encode(image, quality, settings), ""
 
 
 def configure(compressor: ModuleType, choices: Mapping[str, Any]) -> Any:

@@ -92,11 +92,14 @@ def _encode(options: argparse.Namespace) -> None:
     module, settings = _find(options)
     compressors.check_quality(module, options.quality)
     image = datasets.prepare(images.read(options.image), datasets.Protocol(options.colour, None, 1))
-    bitstream = module.encode(image, options.quality, settings)
+    bitstream, told = compressors.encoded(module, image, options.quality, settings)
     with files.replacing(options.output) as path:
         path.write_bytes(bitstream)
     bits = 8 * len(bitstream)
-    print(f"{bits} bits ({bits / image.shape[0] / image.shape[1]:.4f} bpp), {module.version(settings)}")
+    print(
+        f"{bits} bits ({bits / image.shape[0] / image.shape[1]:.4f} bpp), {module.version(settings)}"
+        + (f"; the encoder itself: {told}" if told else "")
+    )
 
 
 def _decode(options: argparse.Namespace) -> None:

@@ -2,27 +2,27 @@
 
 <folder>/<image><suffix>    the bitstream
 <folder>/<image>.png        what it decodes to
-<manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings
+<manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings,
+                            told (what the encoder itself says of an image, if it says anything)
 """
 
 import csv
 import importlib
 import io
 import shutil
+from concurrent import futures
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import compressors
 from benchmarks import files
 from compressors import processes, tools
 
-if TYPE_CHECKING:
-    import pebble
-
-COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings"]
+COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings", "told"]
 TIME_LIMIT = 3 * tools.TIME_LIMIT  # seconds for one image; programs, with a limit of their own, are to speak first
-Coded = tuple[int, str, str, str]  # bits, bpp, the SHA-256 of the decoded pixels, the settings
+Coded = tuple[int, str, str, str, str]  # bits, bpp, SHA-256 of the decoded pixels, settings, the encoder's own words
 
 
 def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:
@@ -63,14 +63,14 @@ def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path
         temporary.replace(output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    rows = [[name, *coded[name][:3], kind, version, coded[name][3]] for name in (row["image"] for row in listed)]
+    rows = [[name, *coded[name][:3], kind, version, *coded[name][3:]] for name in (row["image"] for row in listed)]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     with files.replacing(table) as path:
         path.write_text(text.getvalue(), encoding="utf-8")
 
 
-def _result(job: "pebble.ProcessFuture", batch: list[dict[str, str]], folder: Path, kind: str) -> dict[str, Coded]:
+def _result(job: futures.Future, batch: list[dict[str, str]], folder: Path, kind: str) -> dict[str, Coded]:
     """Return what `_compress_batch` did; where it did not return, the first image not yet written is to blame."""
     import pebble
 
@@ -99,7 +99,7 @@ def _compress(module: str, quality: int, settings: Any, manifest: Path, folder: 
     compressor, name = importlib.import_module(module), row["image"]
     original = manifests.read(manifest.with_suffix(""), manifest, row)
     try:
-        bitstream = compressor.encode(original, quality, settings)
+        bitstream, told = compressors.encoded(compressor, original, quality, settings)
         decoded = compressor.decode(bitstream, settings)
     except (ValueError, OSError, RuntimeError) as error:
         raise RuntimeError(f"{name}: {error}") from error
@@ -109,4 +109,4 @@ def _compress(module: str, quality: int, settings: Any, manifest: Path, folder: 
         (folder / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
     images.write(folder / f"{name}.png", decoded)
     bits, pixels = 8 * len(bitstream), original.shape[0] * original.shape[1]
-    return bits, f"{bits / pixels:.6f}", images.sha256(decoded), compressor.describe(original, settings)
+    return bits, f"{bits / pixels:.6f}", images.sha256(decoded), compressor.describe(original, settings), told

@@ -66,13 +66,18 @@ def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> byt
     the conformance window (H.265 clause 7.4.3.2.1).
     Raises RuntimeError if HM fails or a check does.
     """
+    return encode_and_tell(image, quality, settings)[0]
+
+
+def encode_and_tell(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> tuple[bytes, str]:
+    """Return what `encode` does, and the bits and PSNR that HM prints, without the notes on colour and size."""
     planes = _planes(image, settings)
-    bitstream, decoded = hm_programs.compress(_programs(settings), planes, quality)
+    bitstream, decoded, told = hm_programs.compress(_programs(settings), planes, quality)
     if image.ndim == 2:
-        return bitstream
+        return bitstream, told
     if _neutral(decoded):  # `decode` takes this for gray, unless the stream speaks of colour
         bitstream = hevc_metadata.edit(bitstream, f"matrix_coefficients={BT601}")  # up to 6 bytes
-    return odd_size.note(bitstream, image)
+    return odd_size.note(bitstream, image), told
 
 
 def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:

@@ -49,8 +49,10 @@ def version(encoder: Path, decoder: Path) -> str:
     return f"{versions[0]}, decoded by {versions[1]}"
 
 
-def compress(programs: tuple[Path, Path], planes: list[np.ndarray], qp: int) -> tuple[bytes, list[np.ndarray]]:
+def compress(programs: tuple[Path, Path], planes: list[np.ndarray], qp: int) -> tuple[bytes, list[np.ndarray], str]:
     """Return the Annex B bitstream of one plane (4:0:0) or three (4:2:0), uint8 (H, W), and the planes it decodes to.
+
+    Last comes what HM prints of them, its bits and its PSNR of each plane in dB.
 
     `programs` are those of `find`.
     Raises RuntimeError if HM fails, or if its words, its reconstruction and its bitstream are not of one picture.
@@ -74,7 +76,8 @@ def compress(programs: tuple[Path, Path], planes: list[np.ndarray], qp: int) -> 
         ours = 10 * np.log10(255**2 / error) if error else IDENTICAL  # here in numpy: no worker need load torch
         if abs(ours - min(float(text), IDENTICAL)) > ROUNDING:  # HM prints 999.99 for planes without any error
             raise RuntimeError(f"{encoder.name} printed {text} dB for {name}, but it is {ours:.4f} dB")
-    return bitstream, decoded
+    told = ", ".join(f"{name} {text} dB" for name, text, _ in zip("YUV", printed.groups()[1:], planes, strict=False))
+    return bitstream, decoded, f"{bits} bits, {told}"
 
 
 def decompress(decoder: Path, bitstream: bytes) -> bytes:

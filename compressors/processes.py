@@ -62,13 +62,14 @@ def pool(workers: int) -> Iterator["pebble.ProcessPool"]:
 
 def share(
     pool: "pebble.ProcessPool", task: Callable, items: Iterable[Item], workers: int, limit: float
-) -> Iterator[tuple[list[Item], "pebble.ProcessFuture"]]:
+) -> Iterator[tuple[list[Item], futures.Future]]:
     """Let the `workers` of a pool do `task`, which takes a list of items, and yield each list with its job as it ends.
 
     A list is one item at first, then what takes BATCH seconds, and less towards the end, so that all end together
     (guided self-scheduling). What takes over `limit` seconds is stopped; how a job ended is told by its `result`.
     """
-    waiting, jobs, ended, size, began = deque(items), {}, 0, 1, time.monotonic()
+    waiting, ended, size, began = deque(items), 0, 1, time.monotonic()
+    jobs: dict[futures.Future, list[Item]] = {}
     while waiting or jobs:
         while waiting and len(jobs) < 2 * workers:  # for each process one in work and one at hand
             batch = [waiting.popleft() for _ in range(min(size, len(waiting)))]

@@ -1,5 +1,6 @@
 """HM makes the bits and pictures that it made elsewhere, and a program that fails or lies is found out."""
 
+import csv
 import hashlib
 import json
 import os
@@ -13,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import colour, images, plugins
+from benchmarks import colour, datasets, images, plugins
 from benchmarks.metrics import of_pictures, psnr
-from compressors import hevc, hm, hm_programs
+from compressors import folder, hevc, hm, hm_programs
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))
 GOLDEN = json.loads((Path(__file__).parent / "golden/hm.json").read_text())
@@ -94,6 +95,25 @@ def test_even_sizes_come_back_in_place(size, dimensions, chosen):
     # QP 0 quantises by less than 1; a level of Y, Cb or Cr is up to 2 levels of R, G or B
     assert decoded.shape == image.shape
     assert np.abs(decoded.astype(int) - image).max() <= (1 if dimensions == 2 else 3)
+
+
+@needs_hm
+def test_a_folder_keeps_the_bits_and_psnr_that_hm_prints(tmp_path):
+    """They are checked against ours when each picture is coded; here once more, from the files."""
+    (tmp_path / "pictures").mkdir()
+    images.write(tmp_path / "pictures/slope.png", slope(24, 40))
+    datasets.write(
+        [tmp_path / "pictures/slope.png"],
+        datasets.Protocol("luma", None, 1),
+        tmp_path / "originals",
+        tmp_path / "originals.csv",
+    )
+    folder.compress(hm, 37, FULL, tmp_path / "originals.csv", tmp_path / "hm.csv", workers=1)
+    (row,) = csv.DictReader((tmp_path / "hm.csv").read_text().splitlines())
+    original, decoded = (images.read(tmp_path / name / "slope.png") for name in ("originals", "hm"))
+    bits, luma = re.fullmatch(r"(\d+) bits, Y ([\d.]+) dB", row["told"]).groups()
+    assert float(luma) == pytest.approx(of_pictures(psnr, original, decoded), abs=6e-5)
+    assert 0 <= int(row["bits"]) - int(bits) <= 8 * 4 * 8  # start codes, which HM 16.5 leaves out
 
 
 @needs_hm
