@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plugins, published
-from benchmarks.tables import rank_lowest
+from benchmarks.tables import rank
 from methods import catalogue, network
 from methods.rbqe import ECA
 
@@ -79,7 +79,7 @@ def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the places of costs in a survey among networks of equally many channels, whole; `decoded` has none."""
     last = frame["exit"] == frame.groupby(["method", "form"])["exit"].transform("max")
     rivals = frame[last & (frame["method"] != "decoded")]
-    return rank_lowest(rivals, ["params", "gmacs", "gmacs_paper"], ["channels", "height", "width"])
+    return rank(rivals[["params", "gmacs", "gmacs_paper"]], rivals[["channels", "height", "width"]], highest=False)
 
 
 def exact(compute: Callable[[], object]) -> float:

@@ -5,21 +5,16 @@ from torch import Tensor
 
 # Rows are qualities from best to worst, columns exits 1..5. Those of the paper (RBQE, ECCV 2020, section 3.5) make each
 # exit the best for its quality; `raised` lets none deeper weigh under 1, for images that the IQAM sends there.
+PAPER = [
+    [2, 1, 1, 0.5, 0.5],
+    [1, 2, 1, 0.5, 0.5],
+    [0.5, 1, 2, 1, 0.5],
+    [0.5, 0.5, 1, 2, 1],
+    [0.5, 0.5, 1, 1, 2],
+]
 EXIT_WEIGHTS: dict[str, list[list[float]]] = {
-    "paper": [
-        [2, 1, 1, 0.5, 0.5],
-        [1, 2, 1, 0.5, 0.5],
-        [0.5, 1, 2, 1, 0.5],
-        [0.5, 0.5, 1, 2, 1],
-        [0.5, 0.5, 1, 1, 2],
-    ],
-    "raised": [
-        [2, 1, 1, 1, 1],
-        [1, 2, 1, 1, 1],
-        [0.5, 1, 2, 1, 1],
-        [0.5, 0.5, 1, 2, 1],
-        [0.5, 0.5, 1, 1, 2],
-    ],
+    "paper": PAPER,
+    "raised": [[*row[:quality], *(max(weight, 1) for weight in row[quality:])] for quality, row in enumerate(PAPER)],
 }
 EQUAL = "equal"  # in place of a name of EXIT_WEIGHTS: all exits alike, whatever their number
 ERROR_FLOOR = (0.5 / 255) ** 2  # added to the decoded crop's squared error: flat crops have almost none

@@ -635,10 +635,10 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
 
 def test_the_best_is_bold_and_the_second_underlined_for_people_alone(tmp_path):
     frame = pd.DataFrame({"method": ["a_1", "b", "c", "d"], "gain": [0.5, 0.25, 0.5, None]})
-    places = tables.rank(frame[["gain"]], 0)
+    places = tables.rank(frame[["gain"]])
     assert places["gain"].to_list() == [1, 2, 1, 0]
-    assert tables.rank(frame[["gain"]], 0, highest=False)["gain"].to_list() == [2, 1, 2, 0]
-    assert tables.rank(frame[["gain"]], 1)["gain"].to_list() == [0, 0, 0, 0]  # one number a row
+    assert tables.rank(frame[["gain"]], highest=False)["gain"].to_list() == [2, 1, 2, 0]
+    assert tables.rank(frame[["gain"]].T).T["gain"].to_list() == [0, 0, 0, 0]  # one number a row
     tables.write(frame, "A note.", tmp_path / "table.csv", places=places)
     assert (tmp_path / "table.csv").read_text() == "method,gain\na_1,0.50\nb,0.25\nc,0.50\nd,\n"
     lines = (tmp_path / "table.md").read_text().splitlines()[2:6]

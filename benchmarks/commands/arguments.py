@@ -16,6 +16,18 @@ def add_form(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=int, choices=[1, 3], default=1)
 
 
+def add_decoded(parser: argparse.ArgumentParser) -> None:
+    """Add the decoded pictures of a compressor, a manifest per quality."""
+    parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """Add the originals of a data set, the decoded pictures of a compressor, and the names of both."""
+    parser.add_argument("--originals", type=Path, required=True, help="X.csv, beside X/")
+    add_decoded(parser)
+    parser.add_argument("--keys", nargs=2, required=True, metavar=("DATASET", "COMPRESSOR"))
+
+
 def add_iqam(parser: argparse.ArgumentParser) -> None:
     """Add --block-size and --iqam, the variant."""
     parser.add_argument("--block-size", type=int, choices=[4, 8], required=True, help="of the IQAM")

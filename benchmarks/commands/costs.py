@@ -67,7 +67,7 @@ def _add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--compressor", required=True)
-    parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
+    arguments.add_decoded(parser)
     arguments.add_iqam(parser)
     parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of early exit")
     parser.add_argument("-o", "--output", type=Path, required=True)

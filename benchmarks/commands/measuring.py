@@ -19,9 +19,7 @@ def add(steps: arguments.Steps) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method")
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--originals", type=Path, required=True, help="X.csv, beside X/")
-    parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
-    parser.add_argument("--keys", nargs=2, required=True, metavar=("DATASET", "COMPRESSOR"))
+    arguments.add_pictures(parser)
     parser.add_argument("--trained-on", default="", metavar="COMPRESSOR", help="the one that the weights are for")
     parser.add_argument("--metrics", nargs="+", required=True)
     arguments.add_iqam(parser)
@@ -66,9 +64,7 @@ def _merge(options: argparse.Namespace) -> None:
 
 def _add_examples(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurements", type=Path, required=True)
-    parser.add_argument("--originals", type=Path, required=True, help="X.csv, beside X/")
-    parser.add_argument("--decoded", type=Path, nargs="+", required=True, help="QUALITY.csv, beside QUALITY/")
-    parser.add_argument("--keys", nargs=2, required=True, metavar=("DATASET", "COMPRESSOR"))
+    arguments.add_pictures(parser)
     parser.add_argument("--methods", nargs="+", required=True, metavar="METHOD[=WEIGHTS]", help="in the order to show")
     parser.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T[/T...]")
     parser.add_argument("-o", "--output", type=Path, required=True, help="X.csv; the images go to X/ beside it")

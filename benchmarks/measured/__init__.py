@@ -56,9 +56,8 @@ def keep(name: str, latency: Path, folder: Path = FOLDER) -> Path:
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the places of times and memory in their SETTING: of last exits and early exit; `decoded` has none."""
     last = frame["exit"].isna() | (frame["exit"] == frame.groupby("method")["exit"].transform("max"))
-    return tables.rank_lowest(
-        frame[last & (frame["method"] != "decoded")], ["median_ms", "mean_ms", "peak_mb"], SETTING
-    )
+    rivals = frame[last & (frame["method"] != "decoded")]
+    return tables.rank(rivals[["median_ms", "mean_ms", "peak_mb"]], rivals[SETTING], highest=False)
 
 
 def write(frame: pd.DataFrame, output: Path) -> None:

@@ -45,16 +45,8 @@ def draw(results: Results) -> list[dict]:
 
 
 def _means(means: pd.DataFrame) -> go.Figure:
-    figure = _figure("quality", "PSNR gain (dB)")
-    for look, label, curve in _curves(means):
-        figure.add_scatter(
-            x=curve["quality"].astype(str),
-            y=curve["gain"],
-            name=label,
-            mode="lines+markers",
-            hovertemplate="quality %{x}: %{y:.3f} dB",
-            **look,
-        )
+    means = means.astype({"quality": str})
+    figure = _lines(means, "quality", "gain", "quality %{x}: %{y:.3f} dB", ("quality", "PSNR gain (dB)"))
     return figure.update_xaxes(type="category")
 
 
@@ -74,18 +66,25 @@ def _images(rows: pd.DataFrame) -> go.Figure:
 
 
 def _rates(means: pd.DataFrame) -> go.Figure:
-    figure = _figure("rate (bits per pixel)", "PSNR (dB)")
+    told = "quality %{customdata}: %{x:.3f} bpp, %{y:.3f} dB"
+    figure = _lines(means, "bpp", "after", told, ("rate (bits per pixel)", "PSNR (dB)"))
+    return figure.update_xaxes(type="log", dtick="D2")
+
+
+def _lines(means: pd.DataFrame, x: str, y: str, told: str, titles: tuple[str, str]) -> go.Figure:
+    """Return a line per label of column `y` over `x`; `told` is the text at a point, its `customdata` the quality."""
+    figure = _figure(*titles)
     for look, label, curve in _curves(means):
         figure.add_scatter(
-            x=curve["bpp"],
-            y=curve["after"],
+            x=curve[x],
+            y=curve[y],
             name=label,
             mode="lines+markers",
             customdata=curve["quality"],
-            hovertemplate="quality %{customdata}: %{x:.3f} bpp, %{y:.3f} dB",
+            hovertemplate=told,
             **look,
         )
-    return figure.update_xaxes(type="log", dtick="D2")
+    return figure
 
 
 def _curves(rows: pd.DataFrame) -> Iterator[tuple[dict, str, pd.DataFrame]]:

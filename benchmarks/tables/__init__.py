@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks import files, typesetting
@@ -50,23 +51,15 @@ def qualities(rows: pd.DataFrame) -> dict[str, list[int]]:
     return {compressor: list(found.unique()) for compressor, found in rows.groupby("compressor", sort=False)["quality"]}
 
 
-def rank(values: pd.DataFrame, axis: int, highest: bool = True) -> pd.DataFrame:
-    """Return the places of numbers, 1 for the best, among those of their row (`axis` 1) or of their column (0).
+def rank(values: pd.DataFrame, keys: pd.DataFrame | None = None, highest: bool = True) -> pd.DataFrame:
+    """Return the places of numbers, 1 for the best, in their column, among the rows with equal `keys` (default: all).
 
     Equal numbers share a place. Where there is nothing to compare with, and at missing numbers, the place is 0.
     """
-    places = values.astype(float).rank(axis=axis, method="dense", ascending=not highest)
-    contested = values.notna().sum(axis=axis) > 1
-    return places.where(places.notna(), 0).mul(contested, axis=1 - axis).astype(int)
-
-
-def rank_lowest(frame: pd.DataFrame, columns: list[str], keys: list[str]) -> pd.DataFrame:
-    """Return the places of the numbers of some columns, the lowest first, among the rows that are equal in `keys`.
-
-    Equal numbers share a place; where there is nothing to compare with, and at missing numbers, the place is missing.
-    """
-    groups = frame.groupby(keys, sort=False, dropna=False)[columns]
-    return groups.rank(method="dense").astype(float).where(groups.transform("count") > 1)
+    groups = [np.zeros(len(values))] if keys is None else [keys[name] for name in keys]
+    rivals = values.astype(float).groupby(groups, dropna=False)
+    places = rivals.rank(method="dense", ascending=not highest)
+    return places.where(rivals.transform("count") > 1).fillna(0).astype(int)
 
 
 def write(

@@ -30,9 +30,8 @@ def tabulate(results: Results) -> pd.DataFrame:
 
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the places of bd_rate and bd_psnr among those of their compressor."""
-    groups = [group for _, group in frame.groupby("compressor", sort=False)]
-    best = [rank(group[["bd_rate"]], 0, highest=False).join(rank(group[["bd_psnr"]], 0)) for group in groups]
-    return pd.concat(best)
+    keys = frame[["compressor"]]
+    return rank(frame[["bd_rate"]], keys, highest=False).join(rank(frame[["bd_psnr"]], keys))
 
 
 def _means(points: pd.DataFrame) -> dict[str, object]:

@@ -25,7 +25,7 @@ def tabulate(results: Results) -> pd.DataFrame:
 
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the place of every gain among those of its row."""
-    return rank(frame.drop(columns=["compressor", "quality"]), 1)
+    return rank(frame.drop(columns=["compressor", "quality"]).T).T
 
 
 def marked(results: Results) -> pd.DataFrame:

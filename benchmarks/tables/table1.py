@@ -40,7 +40,7 @@ def tabulate(results: Results) -> pd.DataFrame:
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the place of every method's gain among those of its row."""
     ours, _ = parts(frame)
-    return rank(frame[ours].drop(columns=KEYS), 1)
+    return rank(frame[ours].drop(columns=KEYS).T).T
 
 
 def parts(frame: pd.DataFrame) -> list[list[str]]:

@@ -41,9 +41,9 @@ def tabulate(results: Results) -> pd.DataFrame:
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the place of every cost and gain in its column; `decoded`, which does nothing, has none."""
     rivals = frame[frame["method"] != "decoded"]
-    costs = rank(rivals[["gmacs", "gmacs_paper", "latency_ms"]], 0, highest=False)
+    costs = rank(rivals[["gmacs", "gmacs_paper", "latency_ms"]], highest=False)
     gains = [name for name in parts(frame)[1] if name.startswith("delta_")]
-    return costs.join(rank(rivals[gains], 0))
+    return costs.join(rank(rivals[gains]))
 
 
 def parts(frame: pd.DataFrame) -> list[list[str]]:

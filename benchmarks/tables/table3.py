@@ -40,7 +40,7 @@ def tabulate(results: Results) -> pd.DataFrame:
 def places(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the place of every PSNR of ours in its column, without the decoded images."""
     rivals = frame[(frame["numbers"] == OURS) & (frame["method"] != "decoded")]
-    return rank(rivals.drop(columns=["method", "exit", "numbers"]), 0)
+    return rank(rivals.drop(columns=["method", "exit", "numbers"]))
 
 
 def _ours(results: Results) -> Iterator[tuple[tuple[str, str], dict]]:
