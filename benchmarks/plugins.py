@@ -3,6 +3,7 @@
 import ast
 import importlib
 import threading
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,8 @@ _PARSING = threading.Lock()  # Python 3.11 may fail with a SystemError when two 
 
 def names(folder: str) -> list[str]:
     """Return the names of all plug-ins in a folder of FUNCTIONS, without importing them."""
-    return sorted(path.stem for path in (ROOT / folder).glob("*.py") if _defines(path, FUNCTIONS[folder]))
+    paths = (ROOT / folder).glob("*.py")
+    return sorted(path.stem for path in paths if _defines(path.read_bytes(), path, FUNCTIONS[folder]))
 
 
 def check(folder: str, name: str) -> None:
@@ -39,7 +41,8 @@ def summary(folder: str, name: str) -> str:
     return (ast.get_docstring(ast.parse((ROOT / folder / f"{name}.py").read_bytes())) or "").split("\n")[0]
 
 
-def _defines(path: Path, function: str) -> bool:
+@cache  # a workflow asks for the same names some twenty times at its start
+def _defines(source: bytes, path: Path, function: str) -> bool:
     with _PARSING:
-        body = ast.parse(path.read_bytes(), path).body  # with its path, so that a SyntaxError names it
+        body = ast.parse(source, path).body  # with its path, so that a SyntaxError names it
     return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
