@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trees
 from PIL import Image
 
 from benchmarks import plugins
@@ -61,15 +61,7 @@ RUN = [command for command in COMMANDS if not any(re.match(each, command, re.S) 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the tree with the pictures and files that the pages take for granted."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    tree = tmp_path_factory.mktemp("docs") / "tree"
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")):
-        source, copy = ROOT / os.fsdecode(name), tree / os.fsdecode(name)
-        if source.is_file():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, copy)
+    tree = trees.copy(tmp_path_factory.mktemp("docs") / "tree")
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     pictures = ["photo.png", "photo.jpg", "path/to/photos/one.png", "data/raise/r000da54ft.TIF", "data/DIV2K/0801.png"]
     for name in [*pictures, "data/LIVE1/bikes.png", "data/train/one.png", "data/validation/two.png"]:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import trees
 import yaml
 from conftest import photograph
 from PIL import Image
@@ -186,12 +186,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a copy of the tree per protocol after its run, both at the same time."""
 
     def run(name: str) -> Path:
-        tree = base / name
-        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        for path in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")):
-            if (ROOT / os.fsdecode(path)).is_file():
-                (tree / os.fsdecode(path)).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / os.fsdecode(path), tree / os.fsdecode(path))
+        tree = trees.copy(base / name)
         (tree / RUNS[name].folder).mkdir(parents=True)
         for file, picture in RUNS[name].pictures().items():
             Image.fromarray(picture).save(tree / RUNS[name].folder / file)
@@ -206,8 +201,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         assert done.returncode == 0, done.stdout + done.stderr
         return tree
 
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
     base = tmp_path_factory.mktemp("protocols")  # not by the threads, which would create the first folder twice
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(RUNS, pool.map(run, RUNS), strict=True))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 import tracing
+import trees
 import yaml
 from PIL import Image
 from safetensors.numpy import save_file
@@ -102,13 +104,7 @@ def load(weights, device):
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the tree with pictures, a method and a config, not run yet; tests copy it before they write."""
-    tree = tmp_path_factory.mktemp("fresh") / "tree"
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")):
-        source = ROOT / os.fsdecode(name)
-        if source.is_file():
-            (tree / os.fsdecode(name)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, tree / os.fsdecode(name))
+    tree = trees.copy(tmp_path_factory.mktemp("fresh") / "tree")
     (tree / "methods/tiny.py").write_text(TINY)
     (tree / "mine.yaml").write_text(CONFIG)
     write_picture(tree / "pictures/hill.png", 64, 64, seed=0)
@@ -256,34 +252,6 @@ def test_replacing_a_picture_reruns_measurements_but_not_costs(tree: Path) -> No
     assert jobs(done) == {"prepare": 1, "compress": 3, "evaluate": 4, "measurements": 1, "table": 1}
 
 
-def test_a_new_method_runs_alone_and_fails_every_run_until_its_weights_are_mended(tree: Path) -> None:
-    others = {name: times(tree, name) for name in ("decoded", "tiny")}
-    (tree / "methods/staged.py").write_text(STAGED)
-    config = CONFIG.replace("{tiny: {}}", "{tiny: {}, staged: {weights: mine/my net.safetensors}}")
-    config = config.replace("[tiny]", "[tiny, staged]")
-    (tree / "mine.yaml").write_text(config)
-    weights = tree / "mine/my net.safetensors"
-    weights.parent.mkdir()
-    weights.write_text("no weights")
-    expected = {"evaluate": 2, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
-    for _ in range(2):
-        done = snakemake(tree, "results/table1.csv", "results/table2.csv")
-        assert done.returncode != 0
-        assert jobs(done) == expected
-        assert "error: mine/my net.safetensors" in done.stdout  # from the job's log
-        assert not list((tree / "results").glob("table*"))
-    save_file({"mean.weight": np.full((1, 1, 3, 3), 1 / 9, np.float32)}, weights)
-    done = snakemake(tree, "results/table1.csv", "results/table2.csv")
-    assert done.returncode == 0, done.stdout
-    assert jobs(done) == expected
-    assert {name: times(tree, name) for name in others} == others
-    assert_table1_is_right(tree, ["tiny", "staged"], QUALITIES)
-    table = pd.read_csv(tree / "results/table2.csv").set_index(["method", "early_exit"])
-    assert list(table.index) == [("decoded", "no"), ("tiny", "no"), ("staged", "no"), ("staged", "yes")]
-    for compressor in ("jpeg", "hevc"):  # some images leave early and some do not
-        assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
-
-
 def documented(title: str, name: str) -> tuple[str, str]:
     """Return the file that begins with a title in docs/extend.md, and the config line of a name."""
     page = (ROOT / "docs/extend.md").read_text()
@@ -337,35 +305,68 @@ def test_the_codec_metric_and_table_of_the_docs_run_together(tree: Path) -> None
     assert errors["decoded"].to_list() == pytest.approx([2, 8], rel=0.05)
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """What became of a finished copy to which a method was added, first with weights that cannot be read."""
+
+    tree: Path
+    others: dict[str, dict[str, int]]  # the times of the results of the other methods, before
+    failed: list[tuple[subprocess.CompletedProcess, list[Path]]]  # runs and the tables they left
+    done: subprocess.CompletedProcess
+
+
 @pytest.fixture(scope="module")
-def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
-    """Return a finished copy after a run with a method of two exits, weights for either compressor and all tables."""
+def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Transfer:
+    """Return a finished copy after runs with a method of two exits, weights for either compressor and all tables."""
     tree = copy(finished, tmp_path_factory.mktemp("transferred"))
+    others = {name: times(tree, name) for name in ("decoded", "tiny")}
     (tree / "methods/staged.py").write_text(STAGED)
-    config = CONFIG.replace("{tiny: {}}", '{tiny: {}, staged: {weights: "mine/{compressor}.safetensors"}}')
+    config = CONFIG.replace("{tiny: {}}", '{tiny: {}, staged: {weights: "mine/{compressor} net.safetensors"}}')
     config = config.replace("[tiny]", "[tiny, staged]")
     config = config.replace("qualities: [37]", "qualities: [37], weights_of: [hevc, jpeg]")
     names = "table1, table2, table3, intervals, bd_rate, calibration, generalization"
     (tree / "mine.yaml").write_text(config.replace("[table1, table2]", f"[{names}]"))
+    weights = {codec: tree / f"mine/{codec} net.safetensors" for codec in ("jpeg", "hevc")}
     (tree / "mine").mkdir()
+    for path in weights.values():
+        path.write_text("no weights")
+    failed = []
+    for _ in range(2):
+        done = snakemake(tree, "results/table1.csv", "results/table2.csv")
+        failed.append((done, list((tree / "results").glob("table*"))))
     for codec, share in (("jpeg", 1 / 9), ("hevc", 1 / 8)):
-        save_file({"mean.weight": np.full((1, 1, 3, 3), share, np.float32)}, tree / f"mine/{codec}.safetensors")
+        save_file({"mean.weight": np.full((1, 1, 3, 3), share, np.float32)}, weights[codec])
     done = snakemake(tree)
     assert done.returncode == 0, done.stdout
-    return tree, done
+    return Transfer(tree, others, failed, done)
 
 
-def test_weights_for_another_compressor_are_measured_beside_the_native_ones(
-    transferred: tuple[Path, subprocess.CompletedProcess],
-) -> None:
-    tree, done = transferred
+def test_a_new_method_fails_every_run_until_its_weights_are_mended(transferred: Transfer) -> None:
+    for done, tables in transferred.failed:
+        assert done.returncode != 0
+        assert jobs(done) == {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+        assert re.search(r"error: mine/(jpeg|hevc) net\.safetensors", done.stdout)  # from the job's log
+        assert tables == []
+
+
+def test_a_new_method_runs_alone_with_native_weights_and_others(transferred: Transfer) -> None:
+    tree, done = transferred.tree, transferred.done
     expected = {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 7, "figure": 1}
     assert jobs(done) == expected | {"survey": 1, "reproduction": 1, "all": 1}
+    assert {name: times(tree, name) for name in transferred.others} == transferred.others
     assert_table1_is_right(tree, ["tiny", "staged"], QUALITIES)
+    table = pd.read_csv(tree / "results/table2.csv").set_index(["method", "early_exit"])
+    assert list(table.index) == [("decoded", "no"), ("tiny", "no"), ("staged", "no"), ("staged", "yes")]
+    for compressor in ("jpeg", "hevc"):  # some images leave early and some do not
+        assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
+
+
+def test_weights_for_another_compressor_are_measured_beside_the_native_ones(transferred: Transfer) -> None:
+    tree = transferred.tree
     rows, provenance = measurements(tree)
     for record in provenance:
         if record["method"] == "staged":
-            assert record["weights"]["file"] == f"mine/{record['trained_on']}.safetensors"
+            assert record["weights"]["file"] == f"mine/{record['trained_on']} net.safetensors"
     table = pd.read_csv(tree / "results/generalization.csv", dtype={"quality": str})
     assert list(table) == ["compressor", "quality", "tiny", "staged_jpeg", "staged_hevc"]
     assert list(zip(table["compressor"], table["quality"], strict=True)) == [
@@ -383,10 +384,8 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(
     assert ["†" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
 
 
-def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(
-    transferred: tuple[Path, subprocess.CompletedProcess],
-) -> None:
-    tree, _ = transferred
+def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(transferred: Transfer) -> None:
+    tree = transferred.tree
     measured = tracing.Measured(tree / "results/measurements.parquet", THRESHOLDS)
     for table in tracing.TABLES:
         found = tracing.cells(table, tree / f"results/{table}.csv", measured)
@@ -395,9 +394,9 @@ def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(
 
 
 def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte(
-    transferred: tuple[Path, subprocess.CompletedProcess], tmp_path: Path
+    transferred: Transfer, tmp_path: Path
 ) -> None:
-    before, _ = transferred
+    before = transferred.tree
     tree = copy(before, tmp_path)
     for path in (tree / "results").iterdir():
         if path.name not in ("README.md", "latency"):  # times are others every time
@@ -439,8 +438,7 @@ def test_a_setting_that_cannot_work_fails_every_run(tree: Path) -> None:
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) -> None:
-    for path in [*tree.glob("results/*.*"), *tree.glob("results/*/mine/hevc")]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    remove_measured(tree, "mine/hevc")
     for _ in range(2):
         log = (tree / "killed.log").open("w")
         run = subprocess.Popen(
@@ -459,10 +457,10 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) ->
 def test_a_second_workflow_in_the_folder_is_refused_and_does_no_harm(
     tree: Path, finished: Path, record_property: Callable[[str, int], None]
 ) -> None:
-    remove_measured(tree)
+    remove_measured(tree, "mine/hevc")
     log = (tree / "first.log").open("w")
     first = subprocess.Popen(command("results/table1.csv"), cwd=tree, env=environment(), stdout=log, stderr=log)
-    while not (tree / "results/decoded").exists():  # the first job has begun
+    while not (tree / "results/decoded/mine/hevc").exists():  # the first job has begun
         assert first.poll() is None
         time.sleep(0.02)
     second = snakemake(tree, "results/table1.csv")
@@ -484,9 +482,9 @@ def assert_equal_results(tree: Path, expected: Path) -> None:
     assert provenance == expected_provenance
 
 
-def remove_measured(tree: Path) -> None:
-    """Remove all but the originals and the costs from results."""
-    for path in (*tree.glob("results/*.*"), tree / "results/decoded", tree / "results/measurements"):
+def remove_measured(tree: Path, part: str = "") -> None:
+    """Remove all but the originals and the costs from results; of what tables are made from, one part if named."""
+    for path in (*tree.glob("results/*.*"), tree / "results/decoded" / part, tree / "results/measurements" / part):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
