@@ -13,12 +13,17 @@ from PIL import Image
 
 from methods import crops
 
-torch.set_num_threads(1)  # more only wait for each other on a busy machine
 # A busy machine is no failure, and examples of failures are not kept in the source tree.
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
 LONG = ["test_workflow.py", "test_protocols.py", "test_docs.py"]  # runs of the workflow
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Compute on one CPU thread, whatever a command that was tested before has chosen: more wait for each other."""
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
