@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from benchmarks import early_exit, literature, measurements, published
+from benchmarks import early_exit, measurements, published
 from benchmarks.tables import AVERAGE, Results
 from benchmarks.tables.table1 import IN_THE_PAPER
 
@@ -109,6 +109,8 @@ def _literature(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Return what was measured on classic5 and LIVE1; the networks' forms are those of the literature."""
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
+    from benchmarks import literature  # which computes with torch
+
     found = pd.concat(parts, ignore_index=True).drop_duplicates(literature.KEYS)
     papers = published.read("jpeg_literature").astype({"quality": int})
     found = papers.merge(found[[*literature.KEYS, "ours"]], on=literature.KEYS)
