@@ -17,7 +17,7 @@ from methods import crops
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
-LONG = ["test_workflow.py", "test_protocols.py", "test_docs.py"]  # runs of the workflow
+LONG = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
 
 
 @pytest.hookimpl(tryfirst=True)
