@@ -29,13 +29,14 @@ def sweep(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor:
 
 
 def sweep_per_exit(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str) -> pd.DataFrame:
-    """Return the same with a threshold for every exit but the last, at each of PRICES.
+    """Return the same with a threshold for every exit but the last, only where none that costs less gains as much.
 
-    From the last exit back, that of THRESHOLDS is taken which is best for gain less the price of cost if all images
-    come to this exit, and those that do not leave go on by the thresholds found before.
+    At each of PRICES, from the last exit back, that of THRESHOLDS is taken which is best for gain less the price of
+    cost if all images come to this exit, and those that do not leave go on by the thresholds found before. Equal
+    thresholds are tried, too.
     """
     gains, scores, cost = _by_exit(rows, complexity, method, compressor)
-    chosen = []
+    chosen = [(float(value),) * (len(cost) - 1) for value in THRESHOLDS]
     for price in PRICES:
         worth = gains - price * cost
         going_on = worth[:, -1:]
@@ -46,7 +47,8 @@ def sweep_per_exit(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, co
             going_on = outcomes[:, [best]]
             found.insert(0, float(THRESHOLDS[best]))
         chosen.append(tuple(found))
-    return _curve(list(dict.fromkeys(chosen)), gains, scores, cost)
+    curve = _curve(chosen, gains, scores, cost).sort_values(["gmacs", "delta_psnr"], ascending=[True, False])
+    return curve[curve["delta_psnr"] > curve["delta_psnr"].cummax().shift(fill_value=-np.inf)]
 
 
 def point(

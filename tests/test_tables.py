@@ -551,6 +551,9 @@ def test_a_threshold_per_exit_saves_what_one_for_all_cannot():
     assert (best["gmacs"], best["delta_psnr"]) == pytest.approx((2.0, 1.0))
     assert 0.8 < best["threshold"][0] <= 0.9
     assert 0.5 < best["threshold"][1] <= 0.6
+    front = sweep_per_exit(rows, cost, "rbqe", "jpeg")
+    assert front["gmacs"].is_monotonic_increasing
+    assert front["delta_psnr"].is_monotonic_increasing
     one = turning_point(sweep(rows, cost, "rbqe", "jpeg"))
     assert (one["gmacs"], one["delta_psnr"]) == pytest.approx((7 / 3, 1.0))
     query = early_exit.chosen(rows, {"jpeg": best["threshold"]})

@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
                     "per exit": ("--", "^", calibration.sweep_per_exit),
                 }
                 for name, (line, marker, sweep) in sweeps.items():
-                    curve = sweep(*source).sort_values("gmacs")
+                    curve = sweep(*source)
                     turn = calibration.turning_point(curve)
                     label = f"{method}, {name}"
                     panel.plot(curve["gmacs"], curve["delta_psnr"], f".{line}", color=colour, lw=1, ms=3, label=label)
