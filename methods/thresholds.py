@@ -11,8 +11,11 @@ Threshold = float | Sequence[float]
 def per_exit(threshold: Threshold, exit_count: int) -> list[float]:
     """Return the score that an image must reach at each of `exit_count` exits but the last, which takes all.
 
-    Raises ValueError if the numbers are neither one nor as many.
+    Networks of one exit are asked for none, whatever the threshold. Raises ValueError if there are several exits, and
+    the numbers are neither one nor as many.
     """
+    if exit_count == 1:
+        return []
     if not isinstance(threshold, Sequence):
         return [threshold] * (exit_count - 1)
     if len(threshold) != exit_count - 1:

@@ -316,6 +316,14 @@ def test_as_many_thresholds_as_exits_but_the_last():
         query.chosen(frame({("a", "jpeg", 10, "net"): [0.8, 0.95, 0.1]}), {"jpeg": [0.5, 0.6, 0.7]})
 
 
+def test_methods_of_one_exit_stand_beside_thresholds_for_several():
+    rows = frame({("a", "jpeg", 10, "net"): [0.8, 0.95, 0.1], ("a", "jpeg", 10, "decoded"): [0.7]})
+    assert as_dict(query.chosen(rows, {"jpeg": [0.9, 0.9]}), "exit") == {("a", "jpeg", 10, "net"): 2}
+    picture = np.full((20, 24), 100, np.uint8)
+    result = enhance.enhance(nn.Identity(), picture, 8, [0.9, 0.9], None, "cpu")
+    assert (result.exit, result.scores) == (1, [])
+
+
 @pytest.mark.parametrize("written", ["0.81", "0.82/0.8/0.78/0.5"])
 def test_a_threshold_is_read_as_it_is_written(written):
     assert of_exits.text(of_exits.threshold(written)) == written

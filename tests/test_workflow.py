@@ -36,7 +36,7 @@ dataset: mine
 folders: {mine: pictures}
 compressors:
   jpeg: {qualities: [50, 10], threshold: 0.91} # so that some images leave early and some do not
-  hevc: {qualities: [37], threshold: 0.70}
+  hevc: {qualities: [37], threshold: [0.70]} # of the one exit that is not the last
 methods: {tiny: {}}
 only: [tiny]
 tables: [table1, table2]
