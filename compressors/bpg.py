@@ -21,7 +21,7 @@ SUFFIX = ".bpg"
 DEFAULT_EFFORT = 8
 NAMES = {"ycbcr": "BT.601", "ycbcr_bt709": "BT.709", "ycbcr_bt2020": "BT.2020", "rgb": "RGB", "ycgco": "YCgCo"}
 PIXEL_FORMATS = {"gray": "gray", "420": "yuv420p", "422": "yuv422p", "444": "yuv444p"}  # as libavcodec calls them
-TAIL = b"\xa5" * 64  # no stream of zeros, which is what a decoder supposes beyond the end
+TAILS = bytes(64), b"\xa5" * 64  # what may follow a picture
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,10 @@ def decode(bitstream: bytes, settings: Settings = DEFAULT) -> np.ndarray:
         image = bpgenc.decompress(bitstream)
         return image[..., 0] if header.chroma == "gray" else image
     stream = bpg_container.stream(header, data)
-    planes = _decoded(stream, header)
-    # beyond the end of a file cut short, the decoder goes on with zeros; what follows a whole picture does not matter
-    if any(not np.array_equal(*pair) for pair in zip(planes, _decoded(stream + TAIL, header), strict=True)):
+    # What follows a whole picture does not matter; of a file cut short the decoder goes on with it. (With nothing after
+    # the end, it goes on with what the memory there happens to hold.)
+    planes, others = (_decoded(stream + tail, header) for tail in TAILS)
+    if any(not np.array_equal(*pair) for pair in zip(planes, others, strict=True)):
         raise ValueError("not a whole BPG file: the picture ends too early")
     return bpg_colour.image(planes, header.chroma, header.colour)
 

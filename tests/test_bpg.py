@@ -83,6 +83,8 @@ def test_a_file_cut_short_is_refused_or_loses_no_pixel(name):
         except ValueError:
             refused += 1
     assert refused >= len(FILES[name]) - 4  # the last bytes may be stop bits and what the decoder reads ahead
+    with pytest.raises(ValueError, match="not"):  # once more, now that memory holds what was decoded before
+        bpg.decode(FILES[name][:-8])
 
 
 @settings(max_examples=200)
