@@ -1,7 +1,8 @@
 """Processes to compress in: most codecs run inside Python, where a thread that hangs could not be stopped.
 
 They are forked from one that has imported what they need, and all have started before there is work for them. Work is
-shared out in batches, because to hand over one picture after the other costs 1 ms each, and fast codecs take 10.
+shared out in batches: to hand over one picture after the other takes the parent 0.2 ms each, and twice that of all
+processes together, of the 13 ms that JPEG takes for 512x512 pixels.
 """
 
 import multiprocessing
