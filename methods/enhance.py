@@ -44,11 +44,12 @@ def enhance(
     if exit is not None and not 1 <= exit <= count:
         raise ValueError(f"{type(model).__name__} has no exit {exit}: choose 1 to {count}")
     by_luma = picture.ndim == 3 and getattr(model, "channels", 3) == 1
-    decoded = network.to_tensor([colour.luma(picture) if by_luma else picture], device)
+    decoded = network.stack([colour.luma(picture) if by_luma else picture], device)
 
     limits = thresholds.per_exit(threshold, count)
     scores: list[float] = []
-    for number, enhanced in enumerate(network.stages(model, decoded, exit or 1), start=exit or 1):
+    stages = network.stages(model, decoded, exit or 1, rounded=not by_luma)
+    for number, enhanced in enumerate(stages, start=exit or 1):
         if number == (exit or count):
             break
         if exit is None:
@@ -60,10 +61,10 @@ def enhance(
 
 
 def _with_luma(picture: np.ndarray, decoded: Tensor, enhanced: Tensor) -> np.ndarray:
-    """Return the RGB picture with its luma changed from `decoded` to `enhanced`, chroma kept."""
+    """Return the RGB picture with its luma changed from `decoded` (uint8) to `enhanced` (float), chroma kept."""
     result = np.empty_like(picture)
     for top in range(0, len(picture), STRIP):
         rows = slice(top, top + STRIP)
-        change = (enhanced[0, 0, rows] - decoded[0, 0, rows]).cpu().numpy()[..., None] * 255 * LUMA_GAIN
+        change = (enhanced[0, 0, rows] * 255 - decoded[0, 0, rows]).cpu().numpy()[..., None] * LUMA_GAIN
         result[rows] = (picture[rows] + change).round().clip(0, 255).astype(np.uint8)
     return result

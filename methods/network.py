@@ -67,18 +67,23 @@ def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
 
 
 def to_tensor(images: list[np.ndarray], device: str | torch.device) -> Tensor:
-    """Return uint8 images (H, W) or (H, W, 3) of one size as float32 (N, C, H, W) in [0, 1]."""
+    """Return images (H, W) or (H, W, 3) of one size, in [0, 255], as float32 (N, C, H, W) in [0, 1]."""
     return stack(images, device).float().div_(255)
 
 
 def stack(images: list[np.ndarray], device: str | torch.device) -> Tensor:
-    """Return uint8 images (H, W) or (H, W, 3) of one size as uint8 (N, C, H, W)."""
+    """Return images (H, W) or (H, W, 3) of one size as (N, C, H, W) of the same type."""
     batch = torch.from_numpy(np.stack([np.atleast_3d(image) for image in images])).to(device)
     return batch.permute(0, 3, 1, 2)
 
 
+def to_unit(x: Tensor) -> Tensor:
+    """Return uint8 values as float32 in [0, 1], float ones as they are."""
+    return x if x.is_floating_point() else x.float().div_(255)
+
+
 def to_images(batch: Tensor) -> list[np.ndarray]:
-    """Return float (N, C, H, W) in [0, 1] as uint8 images (H, W) or (H, W, 3), clipped and rounded to nearest."""
+    """Return (N, C, H, W), of values as in `to_bytes`, as uint8 images (H, W) or (H, W, 3)."""
     pixels = to_bytes(batch).permute(0, 2, 3, 1).cpu().numpy()
     return list(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
@@ -89,7 +94,9 @@ def to_levels(batch: Tensor) -> Tensor:
 
 
 def to_bytes(batch: Tensor) -> Tensor:
-    """Return float values in [0, 1] as uint8, clipped and rounded to nearest, not truncated."""
+    """Return float values in [0, 1] as uint8, clipped and rounded to nearest, not truncated; uint8 ones as they are."""
+    if batch.dtype == torch.uint8:
+        return batch
     result = torch.empty_like(batch, dtype=torch.uint8)
     for top in range(0, batch.shape[-2], ROWS):
         rows = (..., slice(top, top + ROWS), slice(None))
@@ -103,9 +110,10 @@ def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def stages(model: nn.Module, x: Tensor, first: int = 1) -> Iterator[Tensor]:
+def stages(model: nn.Module, x: Tensor, first: int = 1, rounded: bool = False) -> Iterator[Tensor]:
     """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
+    `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
     Images over WHOLE in height or width are enhanced by tiles, all exits of a tile at once while the results fit in
     HELD; of larger images each exit is computed from the start when it is asked for.
 
@@ -115,29 +123,31 @@ def stages(model: nn.Module, x: Tensor, first: int = 1) -> Iterator[Tensor]:
     if channels != getattr(model, "channels", channels):
         if model.channels != 1:
             raise ValueError(f"{type(model).__name__} takes {model.channels} channels, the images have {channels}")
-        for enhanced in stages(model, x.reshape(count * channels, 1, height, width), first):
+        for enhanced in stages(model, x.reshape(count * channels, 1, height, width), first, rounded):
             yield enhanced.reshape(x.shape)
     elif max(height, width) <= WHOLE:
-        for enhanced in islice(exits(model, pad(x, getattr(model, "multiple", 1))), first - 1, None):
-            yield enhanced[..., :height, :width]
+        for enhanced in islice(exits(model, pad(to_unit(x), getattr(model, "multiple", 1))), first - 1, None):
+            inside = enhanced[..., :height, :width]
+            yield to_bytes(inside) if rounded else inside
     else:
-        yield from _tiled(model, x, first)
+        yield from _tiled(model, x, first, rounded)
 
 
-def _tiled(model: nn.Module, x: Tensor, first: int) -> Iterator[Tensor]:
+def _tiled(model: nn.Module, x: Tensor, first: int, rounded: bool) -> Iterator[Tensor]:
     count = getattr(model, "exit_count", 1) - first + 1
     together = count if count * x.numel() <= HELD else 1
     for exit in range(first, first + count, together):
-        yield from _by_tiles(model, x, exit, together)
+        yield from _by_tiles(model, x, exit, together, rounded)
 
 
-def _by_tiles(model: nn.Module, x: Tensor, first: int, count: int) -> list[Tensor]:
+def _by_tiles(model: nn.Module, x: Tensor, first: int, count: int, rounded: bool) -> list[Tensor]:
     """Return `count` exits, from exit `first` on, of images that are enhanced tile by tile."""
-    results = [torch.empty_like(x) for _ in range(count)]
+    dtype = torch.uint8 if rounded else to_unit(x[..., :0, :0]).dtype
+    results = [torch.empty_like(x, dtype=dtype) for _ in range(count)]
     with allocator.sparing():
         for inner, outer in tiles(*x.shape[2:]):
             rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-            exits_of_tile = islice(stages(model, x[(..., *outer)], first), count)
+            exits_of_tile = islice(stages(model, x[(..., *outer)], first, rounded), count)
             for whole, tile in zip(results, exits_of_tile, strict=True):
                 whole[(..., *inner)] = tile[..., rows, columns]
     return results

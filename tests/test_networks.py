@@ -370,6 +370,20 @@ def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyP
     torch.testing.assert_close(list(network.stages(Blurs(), x, 2)), whole[1:], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("whole", [60, 2048])  # by tiles, in one piece
+@pytest.mark.parametrize("channels", [1, 3])
+def test_8_bit_pictures_give_the_rounded_exits_of_their_values(
+    monkeypatch: pytest.MonkeyPatch, channels: int, whole: int
+) -> None:
+    for name, value in {"WHOLE": whole, "TILE": 48, "OVERLAP": 3}.items():
+        monkeypatch.setattr(network, name, value)
+    pixels = np.random.default_rng(0).integers(0, 256, (75, 101, channels)).astype(np.uint8)
+    expected = [network.to_bytes(exit) for exit in network.enhance(Blurs(), network.to_tensor([pixels], "cpu"))]
+    results = list(network.stages(Blurs(), network.stack([pixels], "cpu"), rounded=True))
+    assert [result.dtype for result in results] == [torch.uint8] * 3
+    torch.testing.assert_close(results, expected, rtol=0, atol=0)
+
+
 def test_exits_of_a_large_image_are_computed_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": 0}.items():
         monkeypatch.setattr(network, name, value)
