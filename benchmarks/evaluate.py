@@ -43,9 +43,13 @@ def evaluate(
     Raises ValueError if the method has random start values and was given no weights.
     """
     timer = pace.Pace(device)
-    model = plugins.find("methods", method).load(weights, device)
-    if weights is None:
-        _check_fixed(method, model)
+    load = plugins.find("methods", method).load
+    model = load(weights, device)
+    if weights is None and network.is_random(model, load):
+        raise ValueError(
+            f"{method} was given no weights, and its start values are random: name a file under methods in the "
+            "config; methods/weights/README.md says where to get one and how to train it"
+        )
     model = inference.prepare(model)
     modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
     scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
@@ -81,16 +85,6 @@ def _origin(method: str, weights: Path | None, device: str) -> dict:
         "commit": provenance.commit(),
         "versions": provenance.versions(),
     }
-
-
-def _check_fixed(method: str, model: nn.Module) -> None:
-    again = plugins.find("methods", method).load(None, "cpu").state_dict()
-    for name, tensor in model.state_dict().items():
-        if not torch.equal(tensor.cpu(), again[name]):
-            raise ValueError(
-                f"{method} was given no weights, and its start values are random: name a file under methods in the "
-                "config; methods/weights/README.md says where to get one and how to train it"
-            )
 
 
 def _batches(originals: Path, decoded: Path, size: int) -> Iterator[Batch]:

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     enhance.add_argument("-o", "--output", type=Path, required=True, help="a folder, or NAME.png for one picture")
     enhance.add_argument("--method", default="rbqe")
     enhance.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
-    enhance.add_argument("--weights", type=Path, help="your own (default: those that ship)")
+    enhance.add_argument("--weights", type=Path, help="your own (default: those that ship for luma)")
     enhance.add_argument(
         "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
     )
@@ -169,17 +169,22 @@ def _outputs(sources: list[Path], output: Path) -> list[Path]:
 
 def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
     """Return the network for a compressor, and the compressor's settings in the default configuration."""
-
     from benchmarks import config
-    from methods import inference
+    from methods import catalogue, inference, network
 
     default = config.default()
     if compressor not in default["compressors"]:
         raise ValueError(f"compressor {compressor!r}: weights ship for {', '.join(default['compressors'])}")
     plugins.check("methods", options.method)
-    shipped = config.weights(default, options.method, compressor)
-    weights = options.weights or (plugins.ROOT / shipped[0] if shipped else None)
-    model = plugins.find("methods", options.method).load(weights, device)
+    shipped = catalogue.WEIGHTS / f"{options.method}-luma-{compressor}.safetensors"
+    weights = options.weights or (shipped if shipped.exists() else None)
+    load = plugins.find("methods", options.method).load
+    model = load(weights, device)
+    if weights is None and network.is_random(model, load):
+        raise ValueError(
+            f"no weights of {options.method} for {compressor} ship: name a file by --weights; "
+            "methods/weights/README.md says where to get one and how to train it"
+        )
     return inference.prepare(model), default["compressors"][compressor]
 
 

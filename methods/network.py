@@ -5,7 +5,7 @@ mirrored up to what the network needs and cropped back, one-channel networks tak
 overlapping tiles, and results are rounded, not truncated, to 8 bits.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -46,6 +46,12 @@ def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
 
         checkpoints.load_into(model, weights)
     return model.eval().to(device)
+
+
+def is_random(model: nn.Module, load: Callable[[None, str], nn.Module]) -> bool:
+    """Return whether `model`, from `load` without weights, has random start values: a second one has others."""
+    again = load(None, "cpu").state_dict()
+    return any(not torch.equal(tensor.cpu(), again[name]) for name, tensor in model.state_dict().items())
 
 
 def choose_device(name: str, threads: int) -> str:
