@@ -73,6 +73,17 @@ def default() -> dict:
     return yaml.safe_load((plugins.ROOT / "workflow/config/default.yaml").read_text(encoding="utf-8"))
 
 
+def preset(name: str) -> dict:
+    """Return the configuration of a file of workflow/config/ over the default one, as Snakemake lays it."""
+    import yaml
+    from snakemake.utils import update_config
+
+    merged = default()
+    text = (plugins.ROOT / f"workflow/config/{name}.yaml").read_text(encoding="utf-8")
+    update_config(merged, yaml.safe_load(text))
+    return merged
+
+
 def methods(config: dict) -> list[str]:
     """Return the methods to run in the config's order: those of `only`, or all; `decoded`, the zero, always.
 

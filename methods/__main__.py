@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     enhance.add_argument("-o", "--output", type=Path, required=True, help="a folder, or NAME.png for one picture")
     enhance.add_argument("--method", default="rbqe")
     enhance.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
-    enhance.add_argument("--weights", type=Path, help="your own (default: those that ship for luma)")
+    enhance.add_argument("--weights", type=Path, help="your own (default: those that ship)")
     enhance.add_argument(
         "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
     )
@@ -134,11 +134,9 @@ def _enhance(options: argparse.Namespace) -> None:
         compressor = options.compressor or _compressor(source, images.container(source))
         if compressor not in models:
             models[compressor] = _model(options, compressor, device)
-        model, settings = models[compressor]
-        threshold = settings["threshold"] if options.threshold is None else options.threshold
-        result = enhance.enhance(
-            model, images.read(source), settings["iqam_block_size"], threshold, options.exit, device
-        )
+        model, (block_size, variant, threshold) = models[compressor]
+        threshold = threshold if options.threshold is None else options.threshold
+        result = enhance.enhance(model, images.read(source), block_size, threshold, options.exit, device, variant)
         images.write(output, result.picture)
         scores = ", ".join(f"{score:.3f}" for score in result.scores)
         tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
@@ -168,16 +166,18 @@ def _outputs(sources: list[Path], output: Path) -> list[Path]:
 
 
 def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
-    """Return the network for a compressor, and the compressor's settings in the default configuration."""
+    """Return the network for a compressor, and how its exits are chosen: block size, variant and threshold."""
     from benchmarks import config
     from methods import catalogue, inference, network
 
-    default = config.default()
-    if compressor not in default["compressors"]:
-        raise ValueError(f"compressor {compressor!r}: weights ship for {', '.join(default['compressors'])}")
     plugins.check("methods", options.method)
-    shipped = catalogue.WEIGHTS / f"{options.method}-luma-{compressor}.safetensors"
-    weights = options.weights or (shipped if shipped.exists() else None)
+    named = [f"{options.method}-{colour}-{compressor}.safetensors" for colour in ("luma", "rgb")]
+    shipped = next((path for name in named if (path := catalogue.WEIGHTS / name).exists()), None)
+    weights = options.weights or shipped
+    settings = config.preset("rgb") if shipped and shipped.name == named[1] else config.default()
+    judged = [name for name, entry in settings["compressors"].items() if "threshold" in entry]
+    if compressor not in judged:
+        raise ValueError(f"compressor {compressor!r}: weights ship for {', '.join(judged)}")
     load = plugins.find("methods", options.method).load
     model = load(weights, device)
     if weights is None and network.is_random(model, load):
@@ -185,7 +185,8 @@ def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
             f"no weights of {options.method} for {compressor} ship: name a file by --weights; "
             "methods/weights/README.md says where to get one and how to train it"
         )
-    return inference.prepare(model), default["compressors"][compressor]
+    entry = settings["compressors"][compressor]
+    return inference.prepare(model), (entry["iqam_block_size"], settings["protocol"]["iqam"], entry["threshold"])
 
 
 def _train(options: argparse.Namespace) -> None:

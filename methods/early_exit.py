@@ -45,10 +45,10 @@ def enhance(
 
 
 def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
-    """Return the IQAM score (N,) of enhanced images (N, C, H, W) in [0, 1]: of luma, or of R in RGB.
+    """Return the IQAM score (N,) of enhanced images (N, C, H, W), float in [0, 1] or uint8: of luma, or of R in RGB.
 
     "matlab" scores the 8-bit picture, "powerqe" the values as they are.
     """
-    first = images[:, :1]
-    values = network.to_bytes(first).float() if variant == "matlab" else 255 * first.float()
+    first = network.to_bytes(images[:, :1]) if variant == "matlab" else images[:, :1]
+    values = 255 * first.float() if first.is_floating_point() else first.float()
     return iqam.score(values, block_size, variant)

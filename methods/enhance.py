@@ -32,10 +32,12 @@ def enhance(
     threshold: thresholds.Threshold,
     exit: int | None,
     device: str,
+    variant: str = "matlab",
 ) -> Enhanced:
     """Enhance one uint8 (H, W) or (H, W, 3) picture by a network of one or several exits.
 
-    It stops at the first exit whose score, with blocks of `block_size`, reaches its `threshold`, or at `exit` if given.
+    It stops at the first exit whose score, by a `variant` of the IQAM with blocks of `block_size`, reaches its
+    `threshold`, or at `exit` if given. RGB pictures are scored as they would be written, with 8 bits.
 
     Raises ValueError if the network has no such exit, or takes RGB and the picture is gray, or if there are not as many
     thresholds as exits.
@@ -53,7 +55,7 @@ def enhance(
         if number == (exit or count):
             break
         if exit is None:
-            scores.append(float(early_exit.score(enhanced, block_size)))
+            scores.append(float(early_exit.score(enhanced, block_size, variant)))
             if scores[-1] >= limits[number - 1]:
                 break
     result = _with_luma(picture, decoded, enhanced) if by_luma else network.to_images(enhanced)[0]

@@ -1,6 +1,5 @@
 """The protocols are those of the papers, and run from end to end on a handful of pictures, which they call a subset."""
 
-import copy
 import hashlib
 import json
 import os
@@ -33,8 +32,8 @@ ROOT = plugins.ROOT
 
 def protocol(name: str, *changes: dict) -> dict:
     """Return the default config with that of a protocol and changes over it, merged as Snakemake does."""
-    merged = copy.deepcopy(config.default())
-    for layer in (yaml.safe_load((ROOT / f"workflow/config/{name}.yaml").read_text()), *changes):
+    merged = config.preset(name)
+    for layer in changes:
         update_config(merged, layer)
     return merged
 

@@ -22,11 +22,9 @@ import pyarrow.parquet
 import pytest
 import tracing
 import trees
-import yaml
 from PIL import Image
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter
-from snakemake.utils import update_config
 
 from benchmarks import config as checked
 
@@ -622,8 +620,7 @@ def test_a_value_that_cannot_work_is_refused_with_advice(key: str, value: object
 
 
 def test_generalization_gives_every_compressor_the_weights_of_those_in_the_default_config() -> None:
-    settings = checked.default()
-    update_config(settings, yaml.safe_load((ROOT / "workflow/config/generalization.yaml").read_text()))
+    settings = checked.preset("generalization")
     checked.check(settings)
     assert set(settings["compressors"]) > {"jpeg", "hevc"}
     for name in settings["compressors"]:
