@@ -67,12 +67,13 @@ def _licence(record: dict) -> str:
 
 
 def _stage(record: dict) -> dict[str, str]:
-    """Return after which step weights were taken, if not after the last."""
-    steps = record["settings"]["steps"]
-    step = record.get("step", steps)  # records did not always tell
-    if step == steps:
-        return {}
-    return {"taken after": f"{step} of {steps} steps, with the largest gain on crops for validation"}
+    """Return how much the network saw, and after which step weights were taken, if not after the last."""
+    settings = record["settings"]
+    step = record.get("step", settings["steps"])  # records did not always tell
+    seen = {"seen": f"{step * settings['batch'] * settings['patch'] ** 2 / 1e6:,.0f} million pixels in this run"}
+    if step == settings["steps"]:
+        return seen
+    return seen | {"taken after": f"{step} of {settings['steps']} steps, with the largest gain on crops for validation"}
 
 
 def _speed(record: dict) -> str:

@@ -6,40 +6,40 @@ from skimage import data
 
 from benchmarks import colour, config, plugins
 from benchmarks.metrics import of_pictures, psnr
-from methods import cards, network
+from methods import cards, catalogue, network
 
-SHIPPED = sorted((plugins.ROOT / "methods/weights").glob("*.safetensors"))
-DEFAULT = config.default()
-PICTURES = [colour.luma(data.astronaut()[:192, 128:320]), data.camera()[128:320, 128:320]]
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
-    assert path.with_suffix(".md").read_text() == cards.card(path) + "\n"
-
-
-LOSING = ("dcad", "hevc", 22)  # trained without softened copies, unlike RBQE's weights
+COMPRESSORS = config.preset("rgb")["compressors"]  # and those of luma, over which it lies
+PICTURES = {
+    "luma": [colour.luma(data.astronaut()[:192, 128:320]), data.camera()[128:320, 128:320]],
+    "rgb": [data.astronaut()[:384:2, 128:512:2], data.chelsea()[:256:2, 128:384:2]],
+}
+LOSING = ("dcad", "luma-hevc", 22)  # trained without softened copies, unlike the others
 CASES = [
     pytest.param(*case, marks=pytest.mark.xfail(reason="DCAD loses on grain") if case == LOSING else ())
     for case in (
-        (method, compressor, quality)
-        for method in DEFAULT["methods"]
-        for compressor, settings in DEFAULT["compressors"].items()
-        for quality in settings["qualities"]
-        if method != "decoded"
+        (method, stem, quality)
+        for method, stems in catalogue.weights().items()
+        for stem in stems
+        for quality in COMPRESSORS[stem.split("-")[1]]["qualities"]
     )
 ]
 
 
-@pytest.mark.parametrize(("method", "compressor", "quality"), CASES)
-def test_shipped_weights_gain_at_every_quality(method, compressor, quality):
-    (weights,) = config.weights(DEFAULT, method, compressor)
-    model = plugins.find("methods", method).load(plugins.ROOT / weights, "cpu")
+@pytest.mark.parametrize("path", sorted(catalogue.WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
+    assert path.with_suffix(".md").read_text() == cards.card(path) + "\n"
+
+
+@pytest.mark.parametrize(("method", "stem", "quality"), CASES)
+def test_shipped_weights_gain_at_every_quality(method, stem, quality):
+    colours, compressor, *_ = stem.split("-")
+    model = plugins.find("methods", method).load(catalogue.WEIGHTS / f"{method}-{stem}.safetensors", "cpu")
     codec = plugins.find("compressors", compressor)
     gains = []
-    for original in PICTURES:
+    for original in PICTURES[colours]:
         decoded = codec.decode(codec.encode(original, quality))
-        enhanced = network.to_levels(network.enhance(model, network.to_tensor([decoded], "cpu"))[-1])  # as in table 1
-        before, after = (of_pictures(psnr, original, image) for image in (decoded, enhanced[0, 0].numpy()))
+        enhanced = network.enhance(model, network.to_tensor([decoded], "cpu"))[-1]
+        values = network.to_levels(enhanced)[0].permute(1, 2, 0).numpy().squeeze()  # unrounded, as in table 1
+        before, after = (of_pictures(psnr, original, image) for image in (decoded, values))
         gains.append(after - before)
     assert np.mean(gains) > 0
