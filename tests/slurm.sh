@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # A Slurm cluster of one node, this machine: tests/slurm.sh start FOLDER; tests/slurm.sh stop FOLDER.
+# It claims to have a GPU, so that jobs may ask for one.
 # For tests alone, as root, with Debian's slurm-wlm and munge. State and logs lie in FOLDER; only the configuration has to
 # lie in Slurm's own folder, since the inner srun looks nowhere else. A machine that has one is left alone.
 set -euo pipefail
 conf=/etc/slurm/slurm.conf
+gres=/etc/slurm/gres.conf
 folder=$(realpath -m "$2")
 
 start() {
@@ -30,15 +32,17 @@ SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
+GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 MinJobAge=600
 ReturnToService=2
 InactiveLimit=0
 KillWait=5
-NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(free -m | awk '/^Mem/ {print int($2 * 0.9)}') State=UNKNOWN
+NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(free -m | awk '/^Mem/ {print int($2 * 0.9)}') Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=$(hostname) Default=YES MaxTime=INFINITE State=UP
 END
+    echo "Name=gpu File=/dev/null" >"$gres"
     if [ ! -e /run/munge/munge.socket.2 ]; then
         runuser -u munge -- munged --pid-file=/run/munge/qebench.pid
         cp /run/munge/qebench.pid "$folder/munged.pid"
@@ -57,7 +61,7 @@ stop() {
     for daemon in slurmd slurmctld munged; do
         if [ -e "$folder/$daemon.pid" ]; then kill "$(cat "$folder/$daemon.pid")" || true; fi
     done
-    if grep -qs "^# of tests/slurm.sh" "$conf"; then rm "$conf"; fi
+    if grep -qs "^# of tests/slurm.sh" "$conf"; then rm -f "$conf" "$gres"; fi
 }
 
 "$1"

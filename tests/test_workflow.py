@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+import torch
 import tracing
 import trees
 from PIL import Image
@@ -529,6 +530,10 @@ def slurm(tmp_path: Path) -> Iterator[None]:
         subprocess.run([script, "stop", tmp_path / "slurm"], check=True)
 
 
+ON_ONE_NODE = ["--default-resources", "mem_mb=1000", "runtime=10", "--set-resources", "latency:mem_mb=1000"]
+ON_ONE_NODE += ["--max-threads", "2", "--latency-wait", "10", "--seconds-between-status-checks", "2"]
+ON_ONE_NODE += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+
 FAILS_ONCE = """
 
 import sys
@@ -543,10 +548,7 @@ if "evaluate" in sys.argv and not Path("failed").exists():
 def test_slurm_gives_the_same_results_and_more_memory_to_what_failed(slurm: None, tree: Path, finished: Path) -> None:
     remove_measured(tree)
     (tree / "methods/tiny.py").write_text(TINY + FAILS_ONCE)
-    profile = ["--workflow-profile", "workflow/profiles/slurm", "--default-resources", "mem_mb=1000", "runtime=10"]
-    small = ["--max-threads", "2", "--latency-wait", "10", "--seconds-between-status-checks", "2"]
-    plain = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
-    arguments = [*profile, *small, *plain, "--set-resources", "latency:mem_mb=1000"]
+    arguments = [*ON_ONE_NODE, "--workflow-profile", "workflow/profiles/slurm"]
     done = snakemake(tree, "results/table1.csv", *arguments, seconds=900)
     assert done.returncode == 0, done.stdout
     assert "has been submitted with SLURM jobid" in done.stdout
@@ -555,6 +557,21 @@ def test_slurm_gives_the_same_results_and_more_memory_to_what_failed(slurm: None
     assert re.findall(r"mem_mb=(8000),", submitted) == ["8000"]  # one of four, tried again
     assert "group_publish" in done.stdout
     assert_equal_results(tree, finished)
+
+
+def test_the_gpu_profile_asks_slurm_for_a_gpu_for_networks_and_not_for_codecs(slurm: None, tree: Path) -> None:
+    remove_measured(tree)
+    arguments = [*ON_ONE_NODE, "--workflow-profile", "workflow/profiles/gpu", "--retries", "0"]
+    done = snakemake(tree, "results/measurements/mine/jpeg/none/tiny.parquet", *arguments)
+    listed = subprocess.run(["scontrol", "show", "jobs", "--oneliner"], capture_output=True, text=True, check=True)
+    asked = {
+        re.search(r"Comment=rule_([a-z]+)_", job)[1]: re.findall(r"TresPerJob=(\S+)", job)
+        for job in listed.stdout.splitlines()
+    }
+    assert asked == {"compress": [], "evaluate": ["gres:gpu:1"]}
+    if not torch.cuda.is_available():  # the node has none, and the job says so
+        assert done.returncode != 0
+        assert "device cuda: this machine has no GPU that torch" in done.stdout
 
 
 MISTAKES = {  # what replaces what in the config file, and what the message says
