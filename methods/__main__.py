@@ -68,6 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     export.add_argument("weights", type=Path)
     export.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of pictures, or a pack")
     export.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
+    export.add_argument(
+        "--blend", nargs=2, metavar=("FILE", "SHARE"), help="average with other weights, such as those it started from"
+    )
     _add_device(export)
     export.add_argument("-o", "--output", type=Path, required=True, help="METHOD-COLOUR-COMPRESSOR.safetensors")
 
@@ -209,7 +212,8 @@ def _export(options: argparse.Namespace) -> None:
     from methods import cards, export, network
 
     device = network.choose_device(options.device, options.threads)
-    export.export(options.weights, options.validation, options.output, options.pairs, device, options.threads)
+    blend = (Path(options.blend[0]), float(options.blend[1])) if options.blend else None
+    export.export(options.weights, options.validation, options.output, options.pairs, device, options.threads, blend)
     print(cards.card(options.output))
 
 

@@ -44,6 +44,7 @@ def _trained(weights: Path, record: dict) -> str:
         **_stage(record),
         "time": f"{record['seconds']} s ({_speed(record)}) on {record['device']}",
         **_precision(record),
+        **_blended(record),
         "commit": record["commit"],
         "libraries": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "sha256": files.sha256(weights),
@@ -74,6 +75,12 @@ def _stage(record: dict) -> dict[str, str]:
     if step == settings["steps"]:
         return seen
     return seen | {"taken after": f"{step} of {settings['steps']} steps, with the largest gain on crops for validation"}
+
+
+def _blended(record: dict) -> dict[str, str]:
+    """Return with what other weights these were averaged."""
+    other = record.get("blended")
+    return {"blended": f"with {other['share']:g} of {other['file']} (sha256 {other['sha256'][:16]}…)"} if other else {}
 
 
 def _speed(record: dict) -> str:

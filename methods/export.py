@@ -3,24 +3,37 @@
 import json
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from benchmarks import plugins
-from methods import cards, curves, pairs, training, validation
+from benchmarks import files, plugins
+from methods import cards, checkpoints, curves, pairs, training, validation
 
 HARMLESS = 0.002  # dB that half precision may cost at any quality and exit
 LARGE = 4096  # elements: biases, first and last layers have fewer, count most, and cost next to nothing to keep
 
 
-def export(weights: Path, folders: list[Path], output: Path, cache: Path, device: str, workers: int) -> None:
+def export(
+    weights: Path,
+    folders: list[Path],
+    output: Path,
+    cache: Path,
+    device: str,
+    workers: int,
+    blend: tuple[Path, float] | None = None,
+) -> None:
     """Write trained weights to `output`, its card beside it (.md), and their curves to curves/ if their CSV is there.
+
+    With `blend` they are averaged with those of another file, of which they get that share: with those they started
+    from, it keeps what these did better on unusual pictures (Wortsman et al., "Robust fine-tuning of zero-shot models",
+    CVPR 2022).
 
     On the pictures of `folders`, compressed as for training, the gains are measured with the weights as they are and
     rounded to float16, but for tensors that are not LARGE. They are stored rounded if no quality and exit loses
-    HARMLESS or more; the record tells. These gains go into the record of weights that were kept in the course of
-    training, which has only those of some crops.
+    HARMLESS or more; the record tells. These gains go into the record of weights that were blended, or kept in the
+    course of training, which has only those of some crops.
 
-    Raises ValueError if `weights` were not written by training, or the name of `output` does not begin with a method's.
+    Raises ValueError if `weights` were not written by training, the name of `output` does not begin with a method's, or
+    the other weights are for another network.
     """
     record = json.loads(cards.metadata(weights).get("training", "null"))
     if record is None:
@@ -28,6 +41,8 @@ def export(weights: Path, folders: list[Path], output: Path, cache: Path, device
     module = plugins.find("methods", _method(output.stem))
     validation_pairs = _pairs(record["training_images"], folders, workers, cache)
     model = module.load(weights, device)
+    if blend:
+        record["blended"] = _blend(model, *blend)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     rounded = {name: _half(tensor) for name, tensor in state.items()}
     gains = validation.gains(model, validation_pairs, device)
@@ -35,7 +50,7 @@ def export(weights: Path, folders: list[Path], output: Path, cache: Path, device
     gains_rounded = validation.gains(model, validation_pairs, device)
     costs = _costs(gains, gains_rounded)
     harmless = all(cost < HARMLESS for cost in costs)  # false for what is no number
-    if "step" in record and record["step"] < record["settings"]["steps"]:
+    if blend or record.get("step", record["settings"]["steps"]) < record["settings"]["steps"]:
         record["validation_images"] = validation_pairs.description
         record["delta_psnr"] = gains_rounded if harmless else gains
     record["half"] = {
@@ -49,6 +64,17 @@ def export(weights: Path, folders: list[Path], output: Path, cache: Path, device
         curves.write(table, output.parent / record["curves"])
     training.write(rounded if harmless else state, record, output)
     output.with_suffix(".md").write_text(cards.card(output) + "\n", encoding="utf-8")
+
+
+def _blend(model: nn.Module, other: Path, share: float) -> dict[str, object]:
+    """Move a network's weights towards those of another file, and return the record of it."""
+    if not 0 < share < 1:
+        raise ValueError(f"{share:g} is no share of {other} to blend in: give one between 0 and 1")
+    own = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    checkpoints.load_into(model, other)
+    for name, tensor in model.state_dict().items():
+        tensor.copy_(own[name].lerp(tensor, share) if tensor.is_floating_point() else own[name])
+    return {"file": other.name, "sha256": files.sha256(other), "share": share}
 
 
 def _method(stem: str) -> str:

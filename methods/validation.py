@@ -4,7 +4,7 @@ import copy
 
 from torch import Tensor, nn
 
-from methods import network
+from methods import inference, network
 from methods.crops import Pairs
 
 Gains = dict[str, list[float]]  # per quality, best first: dB per exit
@@ -15,7 +15,7 @@ def gains(model: nn.Module, pairs: Pairs, device: str, count: int | None = None,
 
     Only the first `count` images and of these the centre `side` x `side` pixels are taken, if that is asked for.
     """
-    model = copy.deepcopy(model).eval()
+    model = inference.prepare(copy.deepcopy(model).eval())
     table = {}
     for layer, quality in enumerate(pairs.qualities, start=1):
         rows = []

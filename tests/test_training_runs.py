@@ -234,6 +234,20 @@ def test_weights_from_the_course_of_training_are_exported_with_the_gains_of_whol
     assert found == {quality: pytest.approx(row, abs=1e-6) for quality, row in expected.items()}
 
 
+def test_weights_are_exported_blended_with_others(trained, folder, tmp_path):
+    other, output = tmp_path / "start.safetensors", tmp_path / "dcad-luma-jpeg.safetensors"
+    save_file(dcad.load(None, "cpu").state_dict(), other)
+    export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1, (other, 0.25))
+    own, others, blended = (load_file(path) for path in (trained, other, output))
+    for name, tensor in blended.items():
+        torch.testing.assert_close(tensor.float(), 0.75 * own[name] + 0.25 * others[name], rtol=1e-3, atol=1e-6)
+    record = json.loads(cards.metadata(output)["training"])
+    assert record["delta_psnr"] != json.loads(cards.metadata(trained)["training"])["delta_psnr"]
+    assert "- blended: with 0.25 of start.safetensors (sha256 " in cards.card(output)
+    with pytest.raises(ValueError, match=r"1 is no share of .*start\.safetensors to blend in"):
+        export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1, (other, 1))
+
+
 def test_weights_without_training_or_method_are_not_exported(trained, folder, tmp_path):
     save_file({"weight": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     with pytest.raises(ValueError, match=r"foreign\.safetensors carries no history of a training"):
