@@ -73,14 +73,15 @@ def default() -> dict:
     return yaml.safe_load((plugins.ROOT / "workflow/config/default.yaml").read_text(encoding="utf-8"))
 
 
-def preset(name: str) -> dict:
-    """Return the configuration of a file of workflow/config/ over the default one, as Snakemake lays it."""
+def preset(*names: str) -> dict:
+    """Return the configuration of files of workflow/config/ over the default one, as Snakemake lays them."""
     import yaml
     from snakemake.utils import update_config
 
     merged = default()
-    text = (plugins.ROOT / f"workflow/config/{name}.yaml").read_text(encoding="utf-8")
-    update_config(merged, yaml.safe_load(text))
+    for name in names:
+        text = (plugins.ROOT / f"workflow/config/{name}.yaml").read_text(encoding="utf-8")
+        update_config(merged, yaml.safe_load(text))
     return merged
 
 

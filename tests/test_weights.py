@@ -1,5 +1,7 @@
 """The weights that ship: each has its history beside it, and gains at every quality on pictures it never saw."""
 
+import json
+
 import numpy as np
 import pytest
 from skimage import data
@@ -28,6 +30,20 @@ CASES = [
 @pytest.mark.parametrize("path", sorted(catalogue.WEIGHTS.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
     assert path.with_suffix(".md").read_text() == cards.card(path) + "\n"
+
+
+def test_what_is_compared_after_equal_training_was_trained_alike():
+    settings = config.preset("methods", "equal_training")
+    trained = {name: config.weights(settings, name, "jpeg") for name in config.methods(settings) if name != "decoded"}
+    assert set(trained) == {"arcnn", "cbdnet", "dcad", "dncnn", "qecnn", "rbqe", "unet"}
+    runs = []
+    for (weights,) in trained.values():
+        record = json.loads(cards.metadata(plugins.ROOT / weights)["training"])
+        images, run = record["training_images"], record["settings"]
+        assert record.get("initial") is None  # but start values
+        assert record.get("step", run["steps"]) == run["steps"]
+        runs.append(({name: run[name] for name in ("steps", "batch", "patch", "loss", "seed")}, images))
+    assert all(run == runs[0] for run in runs)
 
 
 @pytest.mark.parametrize(("method", "stem", "quality"), CASES)
