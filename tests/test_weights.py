@@ -15,9 +15,12 @@ PICTURES = {
     "luma": [colour.luma(data.astronaut()[:192, 128:320]), data.camera()[128:320, 128:320]],
     "rgb": [data.astronaut()[:384:2, 128:512:2], data.chelsea()[:256:2, 128:384:2]],
 }
-LOSING = ("dcad", "luma-hevc", 22)  # trained without softened copies, unlike the others
+LOSING = {
+    ("dcad", "luma-hevc", 22): "trained without softened copies, it loses on grain",
+    ("rbqe-powerqe-v3", "rgb-bpg", 22): "its last two exits lose; the thresholds that ship let nothing get there",
+}
 CASES = [
-    pytest.param(*case, marks=pytest.mark.xfail(reason="DCAD loses on grain") if case == LOSING else ())
+    pytest.param(*case, marks=pytest.mark.xfail(reason=LOSING[case]) if case in LOSING else ())
     for case in (
         (method, stem, quality)
         for method, stems in catalogue.weights().items()
