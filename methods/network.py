@@ -148,8 +148,8 @@ def _tiled(model: nn.Module, x: Tensor, first: int, rounded: bool) -> Iterator[T
 
 def _by_tiles(model: nn.Module, x: Tensor, first: int, count: int, rounded: bool) -> list[Tensor]:
     """Return `count` exits, from exit `first` on, of images that are enhanced tile by tile."""
-    dtype = torch.uint8 if rounded else to_unit(x[..., :0, :0]).dtype
-    results = [torch.empty_like(x, dtype=dtype) for _ in range(count)]
+    unrounded = x.dtype if x.is_floating_point() else torch.float32
+    results = [torch.empty_like(x, dtype=torch.uint8 if rounded else unrounded) for _ in range(count)]
     with allocator.sparing():
         for inner, outer in tiles(*x.shape[2:]):
             rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
