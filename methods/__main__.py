@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings.add_argument("--ema", type=float, help="decay of the weights' average")
     settings.add_argument("--clip", type=float, help="largest norm of the gradient")
     settings.add_argument("--loss", choices=["relative", "mse", "charbonnier"], help="relative: to the decoded crop's")
+    settings.add_argument("--optimizer", choices=["adam", "muon"], help="methods/optimizers.py")
     settings.add_argument("--exit-weights", choices=["paper", "raised", "equal"], help="of the loss: methods/losses.py")
     settings.add_argument("--half", action=argparse.BooleanOptionalAction, help="bfloat16 where it is faster")
     settings.add_argument("--seed", type=int)

@@ -46,7 +46,7 @@ class Journal:
             scalars = {f"gain/{quality}/exit {exit}": gain for quality, exit, gain in rows}
             scalars |= {
                 "loss": loss,
-                "learning rate": float(run.schedule.get_last_lr()[0]),
+                "learning rate": float(run.schedules[0].get_last_lr()[0]),
                 "patches per second": speed,
             }
             for name, value in scalars.items():

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from benchmarks import files
 from methods import losses, parallel
 from methods.averaging import Average
+from methods.optimizers import OPTIMIZERS
 
 LAST_RATE = 0.01  # of the learning rate, at the end of the cosine
 
@@ -28,6 +30,7 @@ class Settings:
     seed: int = 0
     loss: str = "relative"  # one of losses.LOSSES
     exit_weights: str = "paper"  # one of losses.EXIT_WEIGHTS, or losses.EQUAL
+    optimizer: str = "adam"  # one of optimizers.OPTIMIZERS
     half: bool = True  # bfloat16 within the network, where the machine computes it faster
 
 
@@ -65,7 +68,7 @@ class Progress:
 
 
 class Run:
-    """A network in training on `device`, in bfloat16 if `half`, with its average, optimizer, rate and progress.
+    """A network in training on `device`, in bfloat16 if `half`, with its average, optimizers, rate and progress.
 
     `identity` says what else decides its weights, such as the pictures.
     """
@@ -77,8 +80,8 @@ class Run:
         self.identity = {"settings": asdict(settings)} | (identity or {})
         self.exits = parallel.share(model, device)
         self.average = Average(model, settings.ema)
-        self.optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate, fused=True)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: rate(step, settings))
+        self.optimizers = OPTIMIZERS[settings.optimizer](model, settings.learning_rate)
+        self.schedules = [LambdaLR(optimizer, lambda step: rate(step, settings)) for optimizer in self.optimizers]
         self.progress = Progress()
 
     def gradients(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
@@ -88,7 +91,8 @@ class Run:
             enhanced = self.exits(decoded.contiguous(memory_format=torch.channels_last))
         settings = self.settings
         error = losses.loss(enhanced, original, decoded, quality, settings.exit_weights, settings.loss)
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         error.backward()
         return error.detach()
 
@@ -96,8 +100,9 @@ class Run:
         """Make one step on (original, decoded, quality index); return and note the loss before it."""
         error = self.gradients(batch)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        self.optimizer.step()
-        self.schedule.step()
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         self.average.update()
         self.progress.step += 1
         self.progress.losses.append(error)
@@ -131,12 +136,10 @@ class Run:
         self.progress = Progress(**progress | {"clock": Clock(**progress["clock"])})
 
     def _parts(self) -> dict:
-        return {
-            "model": self.model,
-            "average": self.average,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-        }
+        parts: dict = {"model": self.model, "average": self.average}
+        for number, (optimizer, schedule) in enumerate(zip(self.optimizers, self.schedules, strict=True)):
+            parts |= {f"optimizer {number}": optimizer, f"schedule {number}": schedule}
+        return parts
 
 
 def rate(step: int, settings: Settings) -> float:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from benchmarks import files
 from methods import checkpoints, crops, dcad, journal, losses, network, rbqe, start_values, training, validation
+from methods.optimizers import OPTIMIZERS
 from methods.run import Clock, Run, Settings, rate
 
 SETTINGS = Settings(steps=12, batch=2, patch=32, warmup=3, seed=1)
@@ -177,8 +178,10 @@ def often(monkeypatch) -> None:
     monkeypatch.setattr(training, "VALIDATIONS", 4)
 
 
-def test_a_run_that_fails_goes_on_as_if_nothing_had_happened(data, often, tmp_path, monkeypatch):
-    training.train(small(), data, data, SETTINGS, tmp_path / "whole.safetensors", "cpu")
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_fails_goes_on_as_if_nothing_had_happened(optimizer, data, often, tmp_path, monkeypatch):
+    settings = dataclasses.replace(SETTINGS, optimizer=optimizer)
+    training.train(small(), data, data, settings, tmp_path / "whole.safetensors", "cpu")
 
     def killed(*_) -> None:
         raise KeyboardInterrupt
@@ -186,11 +189,11 @@ def test_a_run_that_fails_goes_on_as_if_nothing_had_happened(data, often, tmp_pa
     validate, output = training._validate, tmp_path / "parts.safetensors"
     monkeypatch.setattr(training, "_validate", killed)  # at step 3; the checkpoint is of step 2
     with pytest.raises(KeyboardInterrupt):
-        training.train(small(), data, data, SETTINGS, output, "cpu")
+        training.train(small(), data, data, settings, output, "cpu")
     assert not output.exists()
     monkeypatch.setattr(training, "_validate", validate)
     torch.manual_seed(99)
-    training.train(Small(), data, data, SETTINGS, output, "cpu")  # start values do not matter any more
+    training.train(Small(), data, data, settings, output, "cpu")  # start values do not matter any more
     for kind in ("", ".best"):
         parts, whole = (load_file(tmp_path / f"{stem}{kind}.safetensors") for stem in ("parts", "whole"))
         assert same(parts, whole)
@@ -254,6 +257,29 @@ def test_no_gain_after_a_minute_is_told_loudly(data, tmp_path, monkeypatch, caps
     assert "a learning rate too high for this network" in message
     journal.warn(Clock(total=61), 100, {"50": [0.1, -0.01]}, 0.9)
     assert capsys.readouterr().err == ""
+
+
+def test_muon_steps_are_orthogonal_and_as_long_as_those_of_adam():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(8, 12, 3), nn.ConvTranspose2d(12, 16, 2), nn.Conv2d(16, 16, 3, groups=16))
+    model.append(nn.Conv2d(16, 1, 1)).to(memory_format=torch.channels_last)
+    start = [parameter.detach().clone() for parameter in model.parameters()]
+    model(torch.rand(2, 8, 9, 9)).square().mean().backward()
+    steps = {}
+    for name, make in OPTIMIZERS.items():
+        for optimizer in make(model, 0.01):
+            optimizer.step()
+        steps[name] = [(before - after).detach() for before, after in zip(start, model.parameters(), strict=True)]
+        with torch.no_grad():
+            for parameter, before in zip(model.parameters(), start, strict=True):
+                parameter.copy_(before)
+    for number, (adam, muon) in enumerate(zip(steps["adam"], steps["muon"], strict=True)):
+        if number in (0, 2):  # dense filters: all singular values alike, within the half that five iterations leave
+            spread = torch.linalg.svdvals(muon.flatten(1)) / (0.01 * 0.2 * max(muon.flatten(1).shape) ** 0.5)
+            assert 0.4 < spread.min() <= spread.max() < 1.4
+            assert muon.square().mean() ** 0.5 == pytest.approx(0.01 * 0.2, rel=0.4)
+        else:  # biases, depthwise filters, a head
+            assert torch.equal(adam, muon)
 
 
 def test_training_depends_on_the_seed(data, tmp_path):
