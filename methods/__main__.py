@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     pack.add_argument("--threads", type=int, default=os.cpu_count())
     pack.add_argument("-o", "--output", type=Path, required=True, help=".zip, to be given as --data or --validation")
 
-    export = commands.add_parser("export", help="copy weights to ship: half precision if harmless, card and curves")
+    export = commands.add_parser("export", help="copy weights to ship: in less room if harmless, card and curves")
     export.add_argument("weights", type=Path)
     export.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of pictures, or a pack")
     export.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")

@@ -89,12 +89,18 @@ def _speed(record: dict) -> str:
 
 
 def _precision(record: dict) -> dict[str, str]:
-    """Return what records tell of precision since they do: that of training, and what half precision costs."""
+    """Return what records tell of precision since they do: that of training, and what less than float32 costs."""
     facts = {"trained in": record["precision"]} if "precision" in record else {}
-    if half := record.get("half"):
-        kind = "float16" if half["stored"] else "float32, since float16 costs too much"
-        facts["stored in"] = f"{kind}: at most {half['cost']:.4f} dB less on {half['images']} images"
+    if stored := record.get("stored") or _stored_before(record):
+        kind = "float32, since float16 costs too much" if stored["as"] == "float32" else stored["as"]
+        facts["stored in"] = f"{kind}: at most {stored['cost']:.4f} dB less on {stored['images']} images"
     return facts
+
+
+def _stored_before(record: dict) -> dict | None:
+    """Return "stored" of a record from when there was no int8."""
+    half = record.get("half")
+    return half and {**half, "as": "float16" if half["stored"] else "float32"}
 
 
 def _imported(weights: Path, record: dict) -> str:

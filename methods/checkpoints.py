@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from methods import matconvnet
+from methods import matconvnet, storage
 
 PYTORCH = {".pt", ".pth", ".ckpt"}
 MATLAB = ".mat"
@@ -22,7 +22,7 @@ NUMPY_NUMBER = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.mult
 
 
 def load_into(model: nn.Module, path: Path) -> None:
-    """Copy the weights of a file into `model`, every one of them and no others; half precision becomes the model's.
+    """Copy the weights of a file into `model`, every one of them and no others; rounded ones become floats again.
 
     Raises the errors of `read`, and ValueError with the first key, in the order of the model's state dict, whose shapes
     differ or that only one side has.
@@ -54,6 +54,8 @@ def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
 def read(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a weights file by their keys in the network, without container and prefix, on the CPU.
 
+    Those that `storage` keeps as integers become float32.
+
     Raises FileNotFoundError if the file is missing, and ValueError if it is no readable weights file, or holds code, or
     anything but tensors where the weights should be.
     """
@@ -70,7 +72,10 @@ def read(path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in weights):
             weights = {key.removeprefix(prefix): tensor for key, tensor in weights.items()}
-    return weights
+    try:
+        return storage.floats(weights)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}") from error
 
 
 class _NumpyNumber:

@@ -1,4 +1,4 @@
-"""Weights to ship: in half precision where that is harmless, with model card and validation curves beside them."""
+"""Weights to ship: in less room where that is harmless, with model card and validation curves beside them."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from benchmarks import files, plugins
-from methods import cards, checkpoints, curves, pairs, training, validation
+from methods import cards, checkpoints, curves, pairs, storage, training, validation
 
-HARMLESS = 0.002  # dB that half precision may cost at any quality and exit
-LARGE = 4096  # elements: biases, first and last layers have fewer, count most, and cost next to nothing to keep
+HARMLESS = 0.002  # dB that rounding may cost at any quality and exit
+HUGE = 2_000_000  # parameters from which 8 bits are tried, else files have several megabytes
 
 
 def export(
@@ -28,9 +28,9 @@ def export(
     CVPR 2022).
 
     On the pictures of `folders`, compressed as for training, the gains are measured with the weights as they are and
-    rounded to float16, but for tensors that are not LARGE. They are stored rounded if no quality and exit loses
-    HARMLESS or more; the record tells. These gains go into the record of weights that were blended, or kept in the
-    course of training, which has only those of some crops.
+    rounded (`storage`): those of a HUGE network to 8-bit integers, of others, or if that does harm, to float16. They
+    are stored rounded if no quality and exit loses HARMLESS or more; the record tells. These gains go into the record
+    of weights that were blended, or kept in the course of training, which has only those of some crops.
 
     Raises ValueError if `weights` were not written by training, the name of `output` does not begin with a method's, or
     the other weights are for another network.
@@ -43,26 +43,16 @@ def export(
     model = module.load(weights, device)
     if blend:
         record["blended"] = _blend(model, *blend)
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    rounded = {name: _half(tensor) for name, tensor in state.items()}
-    gains = validation.gains(model, validation_pairs, device)
-    model.load_state_dict(rounded)  # which makes them float32 again
-    gains_rounded = validation.gains(model, validation_pairs, device)
-    costs = _costs(gains, gains_rounded)
-    harmless = all(cost < HARMLESS for cost in costs)  # false for what is no number
+    kind, stored, gains, cost = _smallest(model, validation_pairs, device)
     if blend or record.get("step", record["settings"]["steps"]) < record["settings"]["steps"]:
         record["validation_images"] = validation_pairs.description
-        record["delta_psnr"] = gains_rounded if harmless else gains
-    record["half"] = {
-        "stored": harmless,
-        "cost": round(max(costs), 5),
-        "images": validation_pairs.description["images"],
-    }
+        record["delta_psnr"] = gains
+    record["stored"] = {"as": kind, "cost": round(cost, 5), "images": validation_pairs.description["images"]}
     table = weights.with_name(weights.name + ".csv")
     if table.exists():
         record["curves"] = f"curves/{output.stem}.png"
         curves.write(table, output.parent / record["curves"])
-    training.write(rounded if harmless else state, record, output)
+    training.write(stored, record, output)
     output.with_suffix(".md").write_text(cards.card(output) + "\n", encoding="utf-8")
 
 
@@ -77,16 +67,34 @@ def _blend(model: nn.Module, other: Path, share: float) -> dict[str, object]:
     return {"file": other.name, "sha256": files.sha256(other), "share": share}
 
 
+def _smallest(
+    model: nn.Module, validation_pairs: pairs.Pairs, device: str
+) -> tuple[str, dict[str, Tensor], validation.Gains, float]:
+    """Return the name of the harmless way to store a network that takes least room, so stored weights, and their gains.
+
+    The last is what they lose by that, in dB, or if no way is harmless what they would by float16.
+    """
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    before = validation.gains(model, validation_pairs, device)
+    ways = {"int8": storage.integers, "float16": storage.half}
+    if sum(tensor.numel() for tensor in state.values()) < HUGE:
+        del ways["int8"]
+    for way, rounded in ways.items():
+        stored = rounded(state)
+        model.load_state_dict(storage.floats(stored))  # which makes them float32 again
+        after = validation.gains(model, validation_pairs, device)
+        costs = _costs(before, after)
+        if all(cost < HARMLESS for cost in costs):  # false for what is no number
+            return way, stored, after, max(costs)
+    return "float32", state, before, max(costs)
+
+
 def _method(stem: str) -> str:
     """Return the method that a weights file is named after: rbqe-powerqe-v3-rgb-jpeg is not for rbqe."""
     named = [method for method in plugins.names("methods") if stem.startswith(f"{method}-")]
     if not named:
         raise ValueError(f"{stem}: name weights METHOD-COLOUR-COMPRESSOR, with a method of methods/")
     return max(named, key=len)
-
-
-def _half(tensor: Tensor) -> Tensor:
-    return tensor.half() if tensor.is_floating_point() and tensor.numel() >= LARGE else tensor
 
 
 def _costs(before: validation.Gains, after: validation.Gains) -> list[float]:

@@ -187,7 +187,7 @@ def test_exported_weights_are_half_as_large_and_as_good(trained, folder, tmp_pat
     assert same(after, {name: tensor.half() if name in large else tensor for name, tensor in before.items()})
     with safe_open(output, framework="pt") as file:
         record = json.loads(file.metadata()["training"])
-    assert record["half"]["stored"]
+    assert record["stored"]["as"] == "float16"
     pairs = crops.read(next((trained.parent / "pairs").glob("*.safetensors")))
     whole, half = (validation.gains(dcad.load(path, "cpu"), pairs, "cpu") for path in (trained, output))
     cost = max(
@@ -195,7 +195,7 @@ def test_exported_weights_are_half_as_large_and_as_good(trained, folder, tmp_pat
         for row, other in zip(whole.values(), half.values(), strict=True)
         for one, two in zip(row, other, strict=True)
     )
-    assert record["half"]["cost"] == pytest.approx(cost, abs=1e-5)
+    assert record["stored"]["cost"] == pytest.approx(cost, abs=1e-5)
     card = (tmp_path / "dcad-luma-jpeg.md").read_text()
     assert card == cards.card(output) + "\n"
     assert "- stored in: float16: at most " in card
@@ -220,6 +220,19 @@ def test_weights_that_half_precision_harms_are_exported_whole(trained, folder, t
     export.export(harmed, [folder], output, trained.parent / "pairs", "cpu", 1)
     assert same(load_file(output), weights | changes)
     assert "- stored in: float32, since float16 costs too much" in cards.card(output)
+
+
+def test_weights_of_a_large_network_are_exported_as_integers(trained, folder, tmp_path, monkeypatch):
+    output = tmp_path / "dcad-luma-jpeg.safetensors"
+    monkeypatch.setattr(export, "HUGE", 1)
+    export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1)
+    assert output.stat().st_size < 0.28 * trained.stat().st_size
+    assert "- stored in: int8: at most " in cards.card(output)
+    before, after = load_file(trained), dcad.load(output, "cpu").state_dict()
+    for name, tensor in before.items():
+        tensor = tensor.reshape(len(tensor), -1)
+        steps = tensor.abs().amax(1) / 127 if tensor.numel() >= 4096 else torch.zeros(len(tensor))
+        assert ((tensor - after[name].reshape(tensor.shape)).abs().amax(1) <= 0.501 * steps).all()
 
 
 def test_weights_from_the_course_of_training_are_exported_with_the_gains_of_whole_pictures(trained, folder, tmp_path):
