@@ -9,7 +9,7 @@ from benchmarks import files, plugins
 from methods import cards, checkpoints, curves, pairs, storage, training, validation
 
 HARMLESS = 0.002  # dB that rounding may cost at any quality and exit
-HUGE = 2_000_000  # parameters from which 8 bits are tried, else files have several megabytes
+WAYS = {"int8": storage.integers, "float16": storage.half}  # to store weights, the smallest first
 
 
 def export(
@@ -28,9 +28,9 @@ def export(
     CVPR 2022).
 
     On the pictures of `folders`, compressed as for training, the gains are measured with the weights as they are and
-    rounded (`storage`): those of a HUGE network to 8-bit integers, of others, or if that does harm, to float16. They
-    are stored rounded if no quality and exit loses HARMLESS or more; the record tells. These gains go into the record
-    of weights that were blended, or kept in the course of training, which has only those of some crops.
+    rounded, to 8-bit integers and if that does harm to float16 (`storage`). They are stored rounded if no quality and
+    exit loses HARMLESS or more; the record tells. These gains go into the record of weights that were blended, or kept
+    in the course of training, which has only those of some crops.
 
     Raises ValueError if `weights` were not written by training, the name of `output` does not begin with a method's, or
     the other weights are for another network.
@@ -76,10 +76,7 @@ def _smallest(
     """
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     before = validation.gains(model, validation_pairs, device)
-    ways = {"int8": storage.integers, "float16": storage.half}
-    if sum(tensor.numel() for tensor in state.values()) < HUGE:
-        del ways["int8"]
-    for way, rounded in ways.items():
+    for way, rounded in WAYS.items():
         stored = rounded(state)
         model.load_state_dict(storage.floats(stored))  # which makes them float32 again
         after = validation.gains(model, validation_pairs, device)

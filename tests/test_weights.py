@@ -35,17 +35,28 @@ def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
     assert path.with_suffix(".md").read_text() == cards.card(path) + "\n"
 
 
-def test_what_is_compared_after_equal_training_was_trained_alike():
-    settings = config.preset("methods", "equal_training")
-    trained = {name: config.weights(settings, name, "jpeg") for name in config.methods(settings) if name != "decoded"}
-    assert set(trained) == {"arcnn", "cbdnet", "dcad", "dncnn", "qecnn", "rbqe", "unet"}
+# Configurations whose methods are compared after equal training, their compressors, and what these start from.
+EQUAL: dict[tuple[str, ...], dict[str, str | None]] = {
+    ("methods", "equal_training"): {"jpeg": None, "hevc": "luma-jpeg"},
+    ("rgb",): {"jpeg": None, "bpg": "rgb-jpeg"},
+}
+EQUAL_CASES = [(presets, *pair) for presets, compressors in EQUAL.items() for pair in compressors.items()]
+
+
+@pytest.mark.parametrize(("presets", "compressor", "initial"), EQUAL_CASES, ids=str)
+def test_what_is_compared_after_equal_training_was_trained_alike(presets, compressor, initial):
+    settings = config.preset(*presets)
+    methods = [name for name in config.methods(settings) if name != "decoded"]
     runs = []
-    for (weights,) in trained.values():
+    for method in methods:
+        (weights,) = config.weights(settings, method, compressor)
         record = json.loads(cards.metadata(plugins.ROOT / weights)["training"])
-        images, run = record["training_images"], record["settings"]
-        assert record.get("initial") is None  # but start values
+        images, run, started = record["training_images"], record["settings"], record.get("initial")
+        assert (started and started["file"]) == (initial and f"{method}-{initial}.safetensors")
         assert record.get("step", run["steps"]) == run["steps"]
-        runs.append(({name: run[name] for name in ("steps", "batch", "patch", "loss", "seed")}, images))
+        pictures = {name: images[name] for name in ("folder", "images", "varied", "settings", "qualities", "colour")}
+        runs.append(({name: run[name] for name in ("steps", "batch", "patch", "ema", "loss", "seed")}, pictures))
+    assert len(runs) == {"methods": 7, "rgb": 3}[presets[0]]
     assert all(run == runs[0] for run in runs)
 
 
