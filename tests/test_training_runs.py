@@ -263,7 +263,8 @@ def test_weights_from_the_course_of_training_are_exported_with_the_gains_of_whol
     assert found == {quality: pytest.approx(row, abs=1e-6) for quality, row in expected.items()}
 
 
-def test_weights_are_exported_blended_with_others(trained, folder, tmp_path):
+def test_weights_are_exported_blended_with_others(trained, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "WAYS", {"float16": storage.half})
     other, output = tmp_path / "start.safetensors", tmp_path / "dcad-luma-jpeg.safetensors"
     save_file(dcad.load(None, "cpu").state_dict(), other)
     export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1, (other, 0.25))
