@@ -15,8 +15,16 @@ PICTURES = {
     "luma": [colour.luma(data.astronaut()[:192, 128:320]), data.camera()[128:320, 128:320]],
     "rgb": [data.astronaut()[:384:2, 128:512:2], data.chelsea()[:256:2, 128:384:2]],
 }
+SHORT = "1,500 steps from the weights for JPEG: it takes grain for an artifact"
 LOSING = {
     ("dcad", "luma-hevc", 22): "trained without softened copies, it loses on grain",
+    ("arcnn", "luma-hevc", 22): SHORT,
+    ("cbdnet", "luma-hevc", 22): SHORT,
+    ("dcad", "luma-hevc-short", 22): SHORT,
+    ("dncnn", "luma-hevc", 22): SHORT,
+    ("qecnn", "luma-hevc", 22): SHORT,
+    ("rbqe", "luma-hevc-short", 22): SHORT,
+    ("unet", "luma-hevc", 22): SHORT,
     ("rbqe-powerqe-v3", "rgb-bpg", 22): "its last two exits lose; the thresholds that ship let nothing get there",
 }
 CASES = [
@@ -46,7 +54,7 @@ EQUAL_CASES = [(presets, *pair) for presets, compressors in EQUAL.items() for pa
 @pytest.mark.parametrize(("presets", "compressor", "initial"), EQUAL_CASES, ids=str)
 def test_what_is_compared_after_equal_training_was_trained_alike(presets, compressor, initial):
     settings = config.preset(*presets)
-    methods = [name for name in config.methods(settings) if name != "decoded"]
+    methods = [name for name in config.methods(settings) if config.weights(settings, name, compressor)]
     runs = []
     for method in methods:
         (weights,) = config.weights(settings, method, compressor)
@@ -56,7 +64,7 @@ def test_what_is_compared_after_equal_training_was_trained_alike(presets, compre
         assert record.get("step", run["steps"]) == run["steps"]
         pictures = {name: images[name] for name in ("folder", "images", "varied", "settings", "qualities", "colour")}
         runs.append(({name: run[name] for name in ("steps", "batch", "patch", "ema", "loss", "seed")}, pictures))
-    assert len(runs) == {"methods": 7, "rgb": 3}[presets[0]]
+    assert len(runs) == {"luma": 7, "rgb": 3 if compressor == "jpeg" else 2}[settings["protocol"]["colour"]]
     assert all(run == runs[0] for run in runs)
 
 
