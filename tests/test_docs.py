@@ -64,7 +64,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = trees.copy(tmp_path_factory.mktemp("docs") / "tree")
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     pictures = ["photo.png", "photo.jpg", "path/to/photos/one.png", "data/raise/r000da54ft.TIF", "data/DIV2K/0801.png"]
-    for name in [*pictures, "data/LIVE1/bikes.png", "data/train/one.png", "data/validation/two.png"]:
+    pictures += ["data/LIVE1/bikes.png", "data/kodak24/kodim01.png", "data/train/one.png", "data/validation/two.png"]
+    for name in pictures:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise).save(tree / name)
     (tree / "photo.bpg").write_bytes(bpg.encode(noise, 37))
