@@ -45,7 +45,7 @@ def source(method: str) -> str:
 def weights() -> dict[str, list[str]]:
     """Return the files in methods/weights/ by method, without its name and their suffix: "luma-jpeg" and so on."""
     found: dict[str, list[str]] = {method: [] for method in plugins.names("methods")}
-    for path in sorted(WEIGHTS.glob("*.safetensors")):
+    for path in sorted(WEIGHTS.glob("*.safetensors"), key=lambda path: path.stem):
         if named := [method for method in found if path.stem.startswith(f"{method}-")]:
             method = max(named, key=len)  # rbqe-powerqe-v3-... is not for rbqe
             found[method].append(path.stem.removeprefix(f"{method}-"))
