@@ -18,14 +18,13 @@ def muon(model: nn.Module, learning_rate: float) -> list[Optimizer]:
     is not for biases, depthwise filters, or heads that make one channel. Its steps are as long as Adam's at the same
     rate (Liu et al., "Muon is Scalable for LLM Training", arXiv 2502.16982).
     """
-    filters = [
-        layer.weight
+    filters = {
+        id(layer.weight): layer.weight  # once, if layers share it
         for layer in model.modules()
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.groups == 1 and len(layer.weight) > 1
-    ]
-    mixed = {id(weight) for weight in filters}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in mixed]
-    return [_Muon(filters, learning_rate), Adam(others, learning_rate, fused=True)]
+    }
+    others = [parameter for parameter in model.parameters() if id(parameter) not in filters]
+    return [_Muon(list(filters.values()), learning_rate), Adam(others, learning_rate, fused=True)]
 
 
 class _Muon(torch.optim.Muon):
@@ -47,7 +46,7 @@ class _Muon(torch.optim.Muon):
 
 
 def _rows(filters: Tensor) -> Tensor:
-    """Return filters (out, in, height, width) as (out, height, width, in): so they lie in memory, channels last."""
+    """Return a view of filters (out, in, height, width) as (out, height, width, in), as they lie in memory."""
     return filters.permute(0, 2, 3, 1)
 
 

@@ -49,6 +49,8 @@ class Recipe:
             settings = Settings(**chosen)
         except TypeError as error:
             raise ValueError(f"{FOLDER.name}/{self.name}.yaml: {error}: settings are those of methods/run.py") from None
+        except ValueError as error:
+            raise ValueError(f"{FOLDER.name}/{self.name}.yaml: {error}") from None
         for name, value in asdict(Settings()).items():
             found = getattr(settings, name)
             if type(found) is not type(value) and not (type(found) is int and type(value) is float):

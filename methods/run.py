@@ -18,7 +18,7 @@ LAST_RATE = 0.01  # of the learning rate, at the end of the cosine
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the weights, besides the pairs and the network."""
+    """What decides the weights, besides the pairs and the network; a name that is unknown raises ValueError."""
 
     steps: int = 20_000
     batch: int = 16
@@ -32,6 +32,16 @@ class Settings:
     exit_weights: str = "paper"  # one of losses.EXIT_WEIGHTS, or losses.EQUAL
     optimizer: str = "adam"  # one of optimizers.OPTIMIZERS
     half: bool = True  # bfloat16 within the network, where the machine computes it faster
+
+    def __post_init__(self) -> None:
+        choices = {
+            "loss": losses.LOSSES,
+            "exit_weights": [*losses.EXIT_WEIGHTS, losses.EQUAL],
+            "optimizer": OPTIMIZERS,
+        }
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"{name} is {value!r}: it can be {', '.join(known)}")
 
 
 @dataclass

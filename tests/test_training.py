@@ -282,6 +282,13 @@ def test_muon_steps_are_orthogonal_and_as_long_as_those_of_adam():
             assert torch.equal(adam, muon)
 
 
+def test_muon_makes_one_step_of_filters_that_layers_share():
+    model = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)).to(memory_format=torch.channels_last)
+    model[1].weight = model[0].weight
+    muon, adam = OPTIMIZERS["muon"](model, 0.01)
+    assert [len(part.param_groups[0]["params"]) for part in (muon, adam)] == [1, 2]
+
+
 def test_training_depends_on_the_seed(data, tmp_path):
     results = []
     for number, seed in enumerate((1, 1, 2)):

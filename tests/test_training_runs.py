@@ -333,6 +333,9 @@ MISTAKES = {
         {"settings": {"learning_rate": "1e-3"}},
         "mine.yaml: learning_rate is '1e-3', no float: write 0.001 or the like",
     ),
+    "optimizer": ({"settings": {"optimizer": "sgd"}}, "mine.yaml: optimizer is 'sgd': it can be adam, muon"),
+    "loss": ({"settings": {"loss": "l1"}}, "mine.yaml: loss is 'l1': it can be relative, mse, charbonnier"),
+    "exit weights": ({"settings": {"exit_weights": "x"}}, "exit_weights is 'x': it can be paper, raised, equal"),
 }
 
 
