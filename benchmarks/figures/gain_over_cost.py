@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks import early_exit, measurements, published
@@ -52,6 +53,7 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> Figure:
                 # Early exit is near the whole network: its qualities stand on the other side.
                 offset, side = ((-5, 0), "right") if name.endswith("early exit") else ((5, 0), "left")
                 text: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
+                text["path_effects"] = [withStroke(linewidth=2, foreground="white")]  # readable on other markers
                 for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
                     panel.annotate(point["quality"], (point["cost"], point["gain"]), offset, **text)
             panel.set(title=compressor, xlabel=label, ylabel="PSNR gain (dB)")
