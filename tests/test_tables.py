@@ -660,6 +660,9 @@ def test_places_of_the_tables_are_those_of_gains_and_costs():
     second = table2.places(table2.tabulate(RESULTS))  # of dcad, rbqe without and with early exit
     assert second["gmacs"].to_list() == [3, 2, 1]
     assert second["delta_psnr_jpeg"].to_list() == [1, 2, 3]
+    frame = table2.tabulate(RESULTS)
+    frame.loc[frame["method"] == "dcad", "device"] = "another processor, 1 thread"
+    assert table2.places(frame)["latency_ms"].to_list() == [0, *second["latency_ms"][1:].rank(method="dense")]
 
 
 def test_intervals_compare_every_gain_with_the_best_other_method():

@@ -13,6 +13,8 @@ from benchmarks.figures import CAPTION, COLOURS, PUBLISHED, STYLE, multi_exit_me
 from benchmarks.tables import Results
 from methods.thresholds import text
 
+TWO_COLUMNS = 36  # characters of a label, so that two fit side by side under a panel
+
 
 def draw(results: Results) -> Figure:
     """Return one panel per compressor with two curves per multi-exit method: means over images and qualities."""
@@ -47,6 +49,10 @@ def draw(results: Results) -> Figure:
                     points["gmacs_paper"], points["delta_psnr"], "d", color="black", ms=4, label=label, **PUBLISHED
                 )
             panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", ylabel="PSNR gain (dB)")
-            panel.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+            longest = max(len(label) for label in panel.get_legend_handles_labels()[1])
+            columns = 2 if longest <= TWO_COLUMNS else 1
+            panel.legend(
+                fontsize=7, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, -0.2 if columns == 2 else -0.25)
+            )
         figure.supxlabel(CAPTION, fontsize=7)
     return figure

@@ -39,9 +39,13 @@ def tabulate(results: Results) -> pd.DataFrame:
 
 
 def places(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the place of every cost and gain in its column; `decoded`, which does nothing, has none."""
+    """Return the place of every cost and gain in its column, of latency among those of one device.
+
+    `decoded`, which does nothing, has none.
+    """
     rivals = frame[frame["method"] != "decoded"]
-    costs = rank(rivals[["gmacs", "gmacs_paper", "latency_ms"]], highest=False)
+    costs = rank(rivals[["gmacs", "gmacs_paper"]], highest=False)
+    costs = costs.join(rank(rivals[["latency_ms"]], rivals[["device"]], highest=False))
     gains = [name for name in parts(frame)[1] if name.startswith("delta_")]
     return costs.join(rank(rivals[gains]))
 
@@ -75,7 +79,8 @@ def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str
 
 
 def _device(latency: pd.DataFrame) -> str:
-    return f"{latency['device'].iat[0]}, {latency['threads'].iat[0]} threads"
+    threads = latency["threads"].iat[0]
+    return f"{latency['device'].iat[0]}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:
