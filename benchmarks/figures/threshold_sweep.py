@@ -13,7 +13,7 @@ from benchmarks.figures import CAPTION, COLOURS, PUBLISHED, STYLE, multi_exit_me
 from benchmarks.tables import Results
 from methods.thresholds import text
 
-TWO_COLUMNS = 36  # characters of a label, so that two fit side by side under a panel
+TWO_COLUMNS = 36  # characters of the longest label of which two fit side by side under a panel
 
 
 def draw(results: Results) -> Figure:
@@ -50,9 +50,7 @@ def draw(results: Results) -> Figure:
                 )
             panel.set(title=compressor, xlabel="GMACs (512x512, paper's accounting)", ylabel="PSNR gain (dB)")
             longest = max(len(label) for label in panel.get_legend_handles_labels()[1])
-            columns = 2 if longest <= TWO_COLUMNS else 1
-            panel.legend(
-                fontsize=7, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, -0.2 if columns == 2 else -0.25)
-            )
+            columns, top = (2, -0.2) if longest <= TWO_COLUMNS else (1, -0.25)
+            panel.legend(fontsize=7, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, top))
         figure.supxlabel(CAPTION, fontsize=7)
     return figure

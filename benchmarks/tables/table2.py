@@ -75,12 +75,12 @@ def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str
             for frame, column in ((complexity, "gmacs_so_far"), (complexity, "gmacs_paper"), (latency, "median_ms"))
         )
     cost = {"params": complexity["params"].iat[0], "gmacs": round(gmacs, 2), "gmacs_paper": round(paper, 1)}
-    return cost | {"latency_ms": round(milliseconds, 1), "device": _device(latency)}
+    return cost | {"latency_ms": round(milliseconds, 1), "device": device(*latency[["device", "threads"]].iloc[0])}
 
 
-def _device(latency: pd.DataFrame) -> str:
-    threads = latency["threads"].iat[0]
-    return f"{latency['device'].iat[0]}, {threads} thread{'s' if threads > 1 else ''}"
+def device(name: str, threads: int) -> str:
+    """Return what a latency was measured on, as it is printed: a device and the threads of the CPU."""
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:
