@@ -200,6 +200,9 @@ rule strips:
 rule page:
     """Our report: tables, plots, images and provenance on one page."""
     input:
+        code=multiext(
+            "benchmarks/report/", "__init__.py", "page.css", "page.html.jinja", "page.js", "plots.py", "sliders.py"
+        ),
         measurements="results/measurements.parquet",
         tables=expand("results/{table}.csv", table=[*config["tables"], "reproduction"]),
         figures=expand("results/figures/{figure}.png", figure=config["figures"]),
