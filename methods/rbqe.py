@@ -68,6 +68,12 @@ class RBQE(nn.Module):
 
         return rbqe_fast.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
 
+    def for_training(self) -> nn.Module:
+        """Return the network that gives these results and their gradients fastest; it shares the parameters."""
+        from methods import rbqe_training
+
+        return rbqe_training.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
+
     def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "_Node", nn.Module | None], Tensor | None, None]:
         """Yield the images left, the top feature and its attention for each exit's head; indices may be sent back."""
         if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
@@ -101,7 +107,8 @@ class _Node:
         if attention is None:
             return self.feature
         if self._mean is None:
-            self._mean = self.feature.mean(dim=(2, 3))
+            # Not mean(dim=(2, 3)): its gradient is not channels_last, nor is then what it is added to (at 5 times the cost).
+            self._mean = self.feature.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
         return attention(self.feature, self._mean)
 
     def only(self, kept: Tensor) -> "_Node":

@@ -79,7 +79,7 @@ class ECA(nn.Module):
 class InputConv(nn.Module):
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        self.convolutions = _convolutions(block)
+        self.convolutions = convolutions(block)
 
     def forward(self, x: Tensor) -> Tensor:
         for convolution in self.convolutions:
@@ -90,7 +90,7 @@ class InputConv(nn.Module):
 class DownConv(nn.Module):
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        self.first, *others = _convolutions(block)
+        self.first, *others = convolutions(block)
         self.others = nn.ModuleList(others)
 
     def forward(self, x: Gated) -> Tensor:
@@ -104,7 +104,7 @@ class DownConv(nn.Module):
 class UpConv(nn.Module):
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        self.up, self.depthwise, self.pointwise, self.depthwise2, self.pointwise2 = _convolutions(block)
+        self.up, self.depthwise, self.pointwise, self.depthwise2, self.pointwise2 = convolutions(block)
 
     def forward(self, skips: list[Gated], low: Gated | Tensor) -> Tensor:
         low = _gated(low)
@@ -124,13 +124,13 @@ class UpConv(nn.Module):
 class OutConv(nn.Module):
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        self.depthwise, self.pointwise = _convolutions(block)
+        self.depthwise, self.pointwise = convolutions(block)
 
     def forward(self, x: Gated | Tensor) -> Tensor:
         return self.pointwise(_depthwise(_gated(x), *self.depthwise.parameters()))
 
 
-def _convolutions(block: nn.Module) -> nn.ModuleList:
+def convolutions(block: nn.Module) -> nn.ModuleList:
     """Return the two-dimensional convolutions of a block, in the order of use."""
     kinds = nn.Conv2d | nn.ConvTranspose2d
     return nn.ModuleList(layer for layer in block.modules() if isinstance(layer, kinds))

@@ -3,6 +3,7 @@
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class Run:
     ) -> None:
         self.model, self.settings, self.device, self.half = model, settings, device, half
         self.identity = {"settings": asdict(settings)} | (identity or {})
-        self.exits = parallel.share(model, device)
+        self.exits = parallel.share(for_training(model), device)
         self.average = Average(model, settings.ema)
         self.optimizers = OPTIMIZERS[settings.optimizer](model, settings.learning_rate)
         self.schedules = [LambdaLR(optimizer, lambda step: rate(step, settings)) for optimizer in self.optimizers]
@@ -150,6 +151,16 @@ class Run:
         for number, (optimizer, schedule) in enumerate(zip(self.optimizers, self.schedules, strict=True)):
             parts |= {f"optimizer {number}": optimizer, f"schedule {number}": schedule}
         return parts
+
+
+def for_training(model: nn.Module) -> nn.Module:
+    """Return the form of a network that trains fastest, which shares its parameters: what `for_training()` returns."""
+    return model.for_training() if isinstance(model, _Faster) else model
+
+
+@runtime_checkable
+class _Faster(Protocol):
+    def for_training(self) -> nn.Module: ...
 
 
 def rate(step: int, settings: Settings) -> float:
