@@ -107,7 +107,7 @@ class _Node:
         if attention is None:
             return self.feature
         if self._mean is None:
-            # Not mean(dim=(2, 3)): its gradient is not channels_last, nor is then what it is added to (at 5 times the cost).
+            # Not mean(dim=(2, 3)): its gradient is not channels_last, nor what it is added to, at five times the cost.
             self._mean = self.feature.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
         return attention(self.feature, self._mean)
 
