@@ -209,11 +209,18 @@ def _pack(options: argparse.Namespace) -> None:
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB")
 
 
+def _blend(file: str, share: str) -> tuple[Path, float]:
+    try:
+        return Path(file), float(share)
+    except ValueError:
+        raise ValueError(f"--blend {file} {share}: the share is a number between 0 and 1, such as 0.3") from None
+
+
 def _export(options: argparse.Namespace) -> None:
     from methods import cards, export, network
 
     device = network.choose_device(options.device, options.threads)
-    blend = (Path(options.blend[0]), float(options.blend[1])) if options.blend else None
+    blend = _blend(*options.blend) if options.blend else None
     export.export(options.weights, options.validation, options.output, options.pairs, device, options.threads, blend)
     print(cards.card(options.output))
 

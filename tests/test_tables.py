@@ -743,6 +743,23 @@ def test_published_points_lie_over_ours():
     assert lines_of(ssim)[-1][0] == [0.98, 0.96, 0.93, 0.89, 0.85]
 
 
+def test_published_points_are_explained_where_there_are_some():
+    """The papers have none of VVC."""
+    drawn = as_published()
+    unpublished = drawn.measurements.assign(compressor="vvc")
+    thresholds = drawn.thresholds | {"vvc": drawn.thresholds["hevc"]}
+    others = dataclasses.replace(drawn, measurements=unpublished, all_measurements=unpublished, thresholds=thresholds)
+    for name in ("forced_exits", "gain_over_cost", "score_over_quality", "threshold_sweep"):
+        draw = plugins.find("benchmarks/figures", name).draw
+        assert [captions(draw(results)) for results in (drawn, others)] == [[figures.CAPTION], []], name
+
+
+def captions(figure) -> list[str]:
+    """Return the texts of a figure that speak of published points."""
+    texts = [figure.get_supxlabel(), *(legend.get_title().get_text() for legend in figure.legends)]
+    return [text for text in texts if "published" in text]
+
+
 def test_the_figure_of_gains_has_a_violin_per_quality_and_method():
     for panel, qualities in zip(gains.draw(RESULTS).axes, (2, 1), strict=True):  # jpeg, hevc
         assert [len(line.get_xdata()) for line in panel.get_lines()[1:]] == [qualities] * 2  # means of dcad and rbqe

@@ -276,6 +276,9 @@ def test_weights_are_exported_blended_with_others(trained, folder, tmp_path, mon
     assert "- blended: with 0.25 of start.safetensors (sha256 " in cards.card(output)
     with pytest.raises(ValueError, match=r"1 is no share of .*start\.safetensors to blend in"):
         export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1, (other, 1))
+    with pytest.raises(SystemExit, match=r"--blend .*start\.safetensors half: the share is a number between 0 and 1"):
+        command = ["export", trained, "--validation", folder, "-o", output, "--blend", other, "half"]
+        main([str(word) for word in command])
 
 
 def test_weights_without_training_or_method_are_not_exported(trained, folder, tmp_path):

@@ -33,6 +33,13 @@ def paper(compressor: str, source: str) -> pd.DataFrame:
     return rows[(rows["source"] == source) & (rows["compressor"] == IN_THE_PAPER.get(compressor, compressor))]
 
 
+def caption(figure: Figure) -> str:
+    """Return CAPTION for a figure that shows published points, and nothing for others."""
+    lines = [line for panel in figure.axes for line in panel.get_lines()]
+    shown = any(line.get_markerfacecolor() == PUBLISHED["mfc"] and len(line.get_xdata()) for line in lines)
+    return CAPTION if shown else ""
+
+
 def panels(results: Results, methods: list[str]) -> tuple[Figure, dict[str, Axes]]:
     """Return a figure with one panel per compressor that any of `methods` was run on, side by side.
 

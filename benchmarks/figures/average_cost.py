@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks import early_exit, published
-from benchmarks.figures import CAPTION, COLOURS, PUBLISHED, STYLE, panels, paper
+from benchmarks.figures import COLOURS, PUBLISHED, STYLE, caption, panels, paper
 from benchmarks.tables import Results
 
 
@@ -29,7 +29,7 @@ def draw(results: Results) -> Figure:
             panel.grid(axis="y", visible=False)
             panel.invert_yaxis()
         next(iter(places.values())).set_ylabel("method, quality")
-        figure.supxlabel(CAPTION, fontsize=7)
+        figure.supxlabel(caption(figure), fontsize=7)
     return figure
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks import measurements
-from benchmarks.figures import CAPTION, COLOURS, MARKERS, PUBLISHED, STYLE, multi_exit_methods, panels, paper
+from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, multi_exit_methods, panels, paper
 from benchmarks.tables import Results
 
 
@@ -31,5 +31,5 @@ def draw(results: Results) -> Figure:
                     panel.plot(costs, printed["value"], **look | PUBLISHED)
             panel.set(title=compressor, xlabel="GMACs of exit 1 to 5 (paper's accounting)", ylabel="PSNR gain (dB)")
             panel.legend(title="quality", ncols=5, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-        figure.supxlabel(CAPTION, fontsize=7)
+        figure.supxlabel(caption(figure), fontsize=7)
     return figure

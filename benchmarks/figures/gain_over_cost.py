@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks import early_exit, measurements, published
-from benchmarks.figures import CAPTION, COLOURS, MARKERS, PUBLISHED, STYLE, panels, paper
+from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, panels, paper
 from benchmarks.tables import Results
 from benchmarks.tables.table1 import IN_THE_PAPER
 
@@ -24,7 +24,6 @@ def draw(results: Results) -> Figure:
     cost = results.complexity.rename(columns={"gmacs_paper": "cost"})
     both = pd.concat([cost.assign(early_exit=stops) for stops in (False, True)])
     figure = draw_over(results, both, "GMACs (512x512, paper's accounting)")
-    figure.legends[0].set_title(CAPTION, FontProperties(size=7))
     for panel in figure.axes:
         for ours in panel.get_lines():
             points = _published(panel.get_title(), str(ours.get_label()))
@@ -33,6 +32,7 @@ def draw(results: Results) -> Figure:
         panel.set(xscale="log", xticks=[10, 20, 50, 100, 200], xlim=(8, 220))
         panel.xaxis.set_major_formatter(ScalarFormatter())
         panel.xaxis.set_minor_formatter(NullFormatter())
+    figure.legends[0].set_title(caption(figure), FontProperties(size=7))
     return figure
 
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks.figures import CAPTION, COLOURS, MARKERS, PUBLISHED, STYLE, paper
+from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, paper
 from benchmarks.tables import Results
 
 AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
@@ -38,5 +38,5 @@ def draw(results: Results) -> Figure:
                 panel.set(title=compressor, xlabel=label)
             places[0].set_ylabel("IQAM score")
             places[-1].legend(title="quality", fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-        figure.supxlabel(CAPTION, fontsize=7)
+        figure.supxlabel(caption(figure), fontsize=7)
     return figure

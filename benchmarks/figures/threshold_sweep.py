@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmarks import calibration
-from benchmarks.figures import CAPTION, COLOURS, PUBLISHED, STYLE, multi_exit_methods, panels, paper
+from benchmarks.figures import COLOURS, PUBLISHED, STYLE, caption, multi_exit_methods, panels, paper
 from benchmarks.tables import Results
 from methods.thresholds import text
 
@@ -52,5 +52,5 @@ def draw(results: Results) -> Figure:
             longest = max(len(label) for label in panel.get_legend_handles_labels()[1])
             columns, top = (2, -0.2) if longest <= TWO_COLUMNS else (1, -0.25)
             panel.legend(fontsize=7, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, top))
-        figure.supxlabel(CAPTION, fontsize=7)
+        figure.supxlabel(caption(figure), fontsize=7)
     return figure
