@@ -74,30 +74,34 @@ class RBQE(nn.Module):
 
         return rbqe_training.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
 
-    def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "_Node", nn.Module | None], Tensor | None, None]:
+    def node(self, feature: Tensor) -> "Node":
+        """Return a feature of the nested U-Net for the convolutions that read it."""
+        return Node(feature)
+
+    def _stages(self, x: Tensor) -> Generator[tuple[Tensor, "Node", nn.Module | None], Tensor | None, None]:
         """Yield the images left, the top feature and its attention for each exit's head; indices may be sent back."""
         if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
             raise ValueError(f"RBQE needs height and width in multiples of {self.multiple}, got {tuple(x.shape)}")
         attentions = iter(self.ECA)  # the checkpoint numbers them in the order of use
         ups: list[nn.ModuleList | list[nn.Module]]
         ups = [self.UpConv_64, self.UpConv_96, self.UpConv_128, self.UpConv_160, [self.UpConv_192]]
-        nodes = {(0, 0): _Node(self.InputConv(x))}
+        nodes = {(0, 0): self.node(self.InputConv(x))}
 
         for stage in range(STAGES):
             last = stage == STAGES - 1
-            nodes[stage + 1, 0] = _Node(self.DownConv[stage](nodes[stage, 0].attended(next(attentions))))
+            nodes[stage + 1, 0] = self.node(self.DownConv[stage](nodes[stage, 0].attended(next(attentions))))
             for column in range(stage + 1):
                 depth = stage - column
                 skips = [nodes[depth, left].attended(next(attentions)) for left in range(column + 1)]
                 low = nodes[depth + 1, column].attended(None if last else next(attentions))
-                nodes[depth, column + 1] = _Node(ups[column][depth](skips, low))
+                nodes[depth, column + 1] = self.node(ups[column][depth](skips, low))
             kept = yield x, nodes[0, stage + 1], None if last else next(attentions)
             if kept is not None:
                 x = x[kept]
                 nodes = {place: node.only(kept) for place, node in nodes.items()}
 
 
-class _Node:
+class Node:
     """A feature (N, C, H, W) of the nested U-Net, with its spatial mean computed once for all its attentions."""
 
     def __init__(self, feature: Tensor, mean: Tensor | None = None) -> None:
@@ -107,12 +111,14 @@ class _Node:
         if attention is None:
             return self.feature
         if self._mean is None:
-            # Not mean(dim=(2, 3)): its gradient is not channels_last, nor what it is added to, at five times the cost.
-            self._mean = self.feature.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
+            self._mean = self.mean()
         return attention(self.feature, self._mean)
 
-    def only(self, kept: Tensor) -> "_Node":
-        return _Node(self.feature[kept], None if self._mean is None else self._mean[kept])
+    def mean(self) -> Tensor:
+        return self.feature.mean(dim=(2, 3))
+
+    def only(self, kept: Tensor) -> "Node":
+        return type(self)(self.feature[kept], None if self._mean is None else self._mean[kept])
 
 
 class ECA(nn.Module):

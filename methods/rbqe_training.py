@@ -4,10 +4,10 @@ What differs: skips are neither scaled by their attention nor joined. Each is co
 product of matrices, one per image, applies its attention and the pointwise convolution and adds it to the others. The
 bias of upsampling is added by itself, and ReLU overwrites its input.
 
-A step on 4 crops of 128x128 in bfloat16 takes one core of an EPYC (Zen 5) 0.29 s, `rbqe.RBQE` 0.44 s. In that, the
-gradient of a depthwise convolution takes three times as long per channel with 192 channels as with 32 (oneDNN), that of
-the bias of a transposed convolution seven times as long as all its others, and attention is a pass over each skip
-forwards and three backwards.
+Loss and gradients of 4 crops of 128x128 in bfloat16 take one core of an EPYC (Zen 5) 0.28 s, by `rbqe.RBQE` 0.37 to
+0.44 s (in turn, medians of 9, three times). In that, the gradient of a depthwise convolution takes three times as long
+per channel with 192 channels as with 32 (oneDNN), that of the bias of a transposed convolution seven times as long as
+all its others, and attention is a pass over each skip forwards and three backwards.
 """
 
 from typing import NamedTuple
@@ -33,6 +33,15 @@ class RBQE(rbqe.RBQE):
         self.UpConv_192 = UpConv(model.UpConv_192)
         self.OutConv = nn.ModuleList(map(OutConv, model.OutConv))
 
+    def node(self, feature: Tensor) -> rbqe.Node:
+        return Node(feature)
+
+
+class Node(rbqe.Node):
+    def mean(self) -> Tensor:
+        # The gradient of mean(dim=(2, 3)) is not channels_last, nor what it is added to, at five times the cost.
+        return self.feature.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
+
 
 class Gated(NamedTuple):
     """A feature (N, C, H, W) and the factors (N, C) of its channels."""
@@ -55,9 +64,13 @@ class ECA(nn.Module):
         return Gated(feature, torch.sigmoid(self.conv(mean[:, None]))[:, 0])
 
 
-class DownConv(InputConv):
+class DownConv(nn.Module):
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.chain = InputConv(block)
+
     def forward(self, x: Gated) -> Tensor:
-        return super().forward(x.scaled())
+        return self.chain(x.scaled())
 
 
 class UpConv(nn.Module):
@@ -89,8 +102,9 @@ def _scaled(x: Gated | Tensor) -> Tensor:
 def _separable(parts: list[Gated | Tensor], depthwise: nn.Module, pointwise: nn.Module) -> Tensor:
     """Return the ReLU of a separable convolution of `parts`, one after the other as its input channels."""
     weights, biases = depthwise.parameters()
-    mixes = pointwise.weight.permute(0, 2, 3, 1).flatten(1).t()  # (in, out), with gradients laid out as the weights are
-    total = pointwise.bias + biases @ mixes
+    filters, bias = pointwise.parameters()
+    mixes = filters.permute(0, 2, 3, 1).flatten(1).t()  # (in, out), with gradients laid out as the weights are
+    total = bias + biases @ mixes
     for part, weight, mix in zip(parts, weights.split(rbqe.WIDTH), mixes.split(rbqe.WIDTH), strict=True):
         feature, gate = part if isinstance(part, Gated) else (part, None)
         y = functional.conv2d(feature, weight, padding=1, groups=rbqe.WIDTH).permute(0, 2, 3, 1)

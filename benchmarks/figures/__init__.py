@@ -10,6 +10,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,7 +37,7 @@ def paper(compressor: str, source: str) -> pd.DataFrame:
 def caption(figure: Figure) -> str:
     """Return CAPTION for a figure that shows published points, and nothing for others."""
     lines = [line for panel in figure.axes for line in panel.get_lines()]
-    shown = any(line.get_markerfacecolor() == PUBLISHED["mfc"] and len(line.get_xdata()) for line in lines)
+    shown = any(line.get_markerfacecolor() == PUBLISHED["mfc"] and np.size(line.get_xdata()) for line in lines)
     return CAPTION if shown else ""
 
 
