@@ -101,6 +101,17 @@ class RBQE(nn.Module):
                 nodes = {place: node.only(kept) for place, node in nodes.items()}
 
 
+class Form(RBQE):
+    """RBQE in other layers, by the names of its own, around the parameters of a loaded one."""
+
+    def __init__(self, model: RBQE, layers: dict[str, type[nn.Module]]) -> None:
+        nn.Module.__init__(self)  # it takes the walk of its parent, not the layers
+        for name, module in model.named_children():
+            kind = layers[name.split("_")[0]]
+            made = nn.ModuleList(kind(one) for one in module) if isinstance(module, nn.ModuleList) else kind(module)
+            self.add_module(name, made)
+
+
 class Node:
     """A feature (N, C, H, W) of the nested U-Net, with its spatial mean computed once for all its attentions."""
 

@@ -20,18 +20,13 @@ from methods import rbqe
 from methods.rbqe_fast import InputConv, convolutions
 
 
-class RBQE(rbqe.RBQE):
+class RBQE(rbqe.Form):
     """The network of an RBQE, with whose parameters it computes what that computes."""
 
     def __init__(self, model: rbqe.RBQE) -> None:
-        nn.Module.__init__(self)  # it takes the walk of its parent, not the layers
-        self.InputConv = InputConv(model.InputConv)
-        self.ECA = nn.ModuleList(map(ECA, model.ECA))
-        self.DownConv = nn.ModuleList(map(DownConv, model.DownConv))
-        for name in ("UpConv_64", "UpConv_96", "UpConv_128", "UpConv_160"):
-            self.add_module(name, nn.ModuleList(map(UpConv, getattr(model, name))))
-        self.UpConv_192 = UpConv(model.UpConv_192)
-        self.OutConv = nn.ModuleList(map(OutConv, model.OutConv))
+        layers: dict[str, type[nn.Module]]
+        layers = {"InputConv": InputConv, "ECA": ECA, "DownConv": DownConv, "UpConv": UpConv, "OutConv": OutConv}
+        super().__init__(model, layers)
 
     def node(self, feature: Tensor) -> rbqe.Node:
         return Node(feature)
