@@ -102,7 +102,10 @@ class RBQE(nn.Module):
 
 
 class Form(RBQE):
-    """RBQE in other layers, by the names of its own, around the parameters of a loaded one."""
+    """RBQE in other layers around the parameters of a loaded one.
+
+    `layers` has a class for the name of each of RBQE's, to be made with a layer of that name.
+    """
 
     def __init__(self, model: RBQE, layers: dict[str, type[nn.Module]]) -> None:
         nn.Module.__init__(self)  # it takes the walk of its parent, not the layers
@@ -126,6 +129,7 @@ class Node:
         return attention(self.feature, self._mean)
 
     def mean(self) -> Tensor:
+        """Return the spatial mean (N, C)."""
         return self.feature.mean(dim=(2, 3))
 
     def only(self, kept: Tensor) -> "Node":

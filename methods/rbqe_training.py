@@ -33,6 +33,8 @@ class RBQE(rbqe.Form):
 
 
 class Node(rbqe.Node):
+    """A feature whose mean has a gradient in the memory format channels_last."""
+
     def mean(self) -> Tensor:
         # The gradient of mean(dim=(2, 3)) is not channels_last, nor what it is added to, at five times the cost.
         return self.feature.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
@@ -95,7 +97,11 @@ def _scaled(x: Gated | Tensor) -> Tensor:
 
 
 def _separable(parts: list[Gated | Tensor], depthwise: nn.Module, pointwise: nn.Module) -> Tensor:
-    """Return the ReLU of a separable convolution of `parts`, one after the other as its input channels."""
+    """Return the ReLU of a separable convolution of `parts`, one after the other as its input channels.
+
+    Each part has (N, WIDTH, H, W), and so has the result. Of the pointwise convolution P, the depthwise ones D and the
+    gates g this is the sum over parts of (g P) D(part): a gate scales channels, which D leaves apart.
+    """
     weights, biases = depthwise.parameters()
     filters, bias = pointwise.parameters()
     mixes = filters.permute(0, 2, 3, 1).flatten(1).t()  # (in, out), with gradients laid out as the weights are
