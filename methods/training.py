@@ -68,7 +68,7 @@ def train(
         "training_images": pairs.description,
         "validation_images": validation_pairs.description,
     }
-    run = Run(model, settings, device, _half(model, decoded, settings, device), identity)
+    run = Run(model, settings, device, in_half(model, decoded, settings, device), identity)
     checkpoint = output.with_name(output.name + ".checkpoint")
     if checkpoint.exists():
         run.resume(checkpoint)
@@ -89,7 +89,7 @@ def write(weights: dict[str, Tensor], record: dict, output: Path) -> None:
         save_file(tensors, temporary, metadata={"training": json.dumps(record)})
 
 
-def _half(model: nn.Module, decoded: Tensor, settings: Settings, device: str) -> bool:
+def in_half(model: nn.Module, decoded: Tensor, settings: Settings, device: str) -> bool:
     """Return whether to train in bfloat16, given a batch: where it is fast and does no harm."""
     # In torch 2.13 its CPU gradient of a 3x3 transposed convolution of a single pixel is what was in memory before,
     # as in PowerQE's RBQE with crops of 32. And networks that make the whole image learn to undo its rounding of

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmarks import folder_speed, plugins
+from benchmarks import folder_speed, plugins, training_speed
 from benchmarks.__main__ import main
 from benchmarks.baselines import iqam_loop
 from methods import iqam, network
@@ -30,6 +30,7 @@ def test_help_imports_nothing_that_takes_long():
     ("arguments", "message"),
     [
         (["exit-cost", "--method", "dcad"], "dcad has one exit: name a method that has several"),
+        (["training-speed", "spp"], "spp has no weights: there is nothing to train"),
         (["dataset", "kodak", "--download", "all"], "there is no folder to put the pictures into"),
         (["jpeg-literature", "dcad"], "there is nothing to measure on: name a folder by --classic5, --live1 or both"),
     ],
@@ -53,3 +54,11 @@ def test_the_table_of_folder_speed_divides_the_times_that_it_shows():
     one, two, ratio = map(float, numbers)
     assert one > 0
     assert np.isclose(ratio, one / two, atol=0.05)
+
+
+def test_the_table_of_training_speed_divides_the_times_that_it_shows(monkeypatch):
+    monkeypatch.setattr(training_speed, "RUNS", 1)
+    plain, rbqe = [line.split() for line in training_speed.text(["dcad", "rbqe"], "cpu").splitlines()[-2:]]
+    assert (plain[0], len(plain)) == ("dcad", 3)  # written as it trains
+    written, trains, ratio = map(float, rbqe[2:])
+    assert ratio == pytest.approx(written / trains, rel=0.03)

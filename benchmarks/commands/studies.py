@@ -17,6 +17,9 @@ def add(steps: arguments.Steps) -> None:
         steps.add_parser("rbqe-speed", help="RBQE against itself run plainly and as released, as ratios (CPU)")
     )
     _add_folder_speed(steps.add_parser("folder-speed", help="compression of a folder by two processes against one"))
+    _add_training_speed(
+        steps.add_parser("training-speed", help="milliseconds in which networks learn from a batch, as written or not")
+    )
     _add_exit_cost(steps.add_parser("exit-cost", help="stopping at an exit against computing it alone, as ratios"))
     _add_exit_check(steps.add_parser("exit-check", help="do images really stop where the measurements of a run say?"))
 
@@ -84,6 +87,18 @@ def _folder_speed(options: argparse.Namespace) -> None:
     from benchmarks import folder_speed
 
     print(folder_speed.text(options.compressors, options.pictures))
+
+
+def _add_training_speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("methods", nargs="+", help="of luma images")
+    arguments.add_device(parser)
+    parser.set_defaults(run=_training_speed)
+
+
+def _training_speed(options: argparse.Namespace) -> None:
+    from benchmarks import training_speed
+
+    print(training_speed.text(options.methods, arguments.device(options)))
 
 
 def _add_exit_cost(parser: argparse.ArgumentParser) -> None:
