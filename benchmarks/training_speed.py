@@ -1,6 +1,6 @@
 """How long networks take to learn from a batch of luma crops: as they are written, and as they train.
 
-That is the loss and its gradients, without the optimizer and the crops, which take a hundredth of it or less.
+That is the loss and its gradients, without the optimizer's step and the making of crops.
 """
 
 from functools import partial
