@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from qebench.networks.layers.encoder_decoder import EncoderDecoder, convolutions
 from torch import Tensor, nn
 
-from methods import forms
-from methods.forms import Form
-from methods.unet import EncoderDecoder, convolutions
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
 
 WIDTH = 32  # channels within the estimation
 

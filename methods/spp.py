@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compressors import jpeg_quality
-from methods import network
+from compressors.jpeg import estimate
+from qebench.networks import pixels
 
 # By benchmarks/spp_qp.py, for the mean PSNR gain on the luma of the 41 pictures of CID22's validation part: per JPEG
 # quality factor, with linear interpolation between, and for HEVC (x265) at QP 22, 27, 32, 37 and 42 together.
@@ -41,8 +41,8 @@ class SPP(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        qps = [choose_qp(jpeg_quality.estimate(image)) for image in network.to_images(x)]
-        planes = network.to_bytes(x).cpu().numpy()
+        qps = [choose_qp(estimate.estimate(image)) for image in pixels.to_images(x)]
+        planes = pixels.to_bytes(x).cpu().numpy()
         results = [postprocess(image, qp) for image, qp in zip(planes, qps, strict=True)]
         return torch.from_numpy(np.stack(results)).to(x) / 255
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import forms, network
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
+from qebench.networks import pixels
 
 WIDTHS = (64, 128, 256)  # channels at full, half and quarter resolution
 SMALLEST = 4  # pixels: two poolings leave one
@@ -61,7 +62,7 @@ class EncoderDecoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         if min(height, width) < SMALLEST:  # the original takes no such images
-            x = network.pad(x, SMALLEST)
+            x = pixels.pad(x, SMALLEST)
         full = self.inc(x)
         half = self.enc_1(self.pool(full))
         quarter = self.enc_2(self.pool(half))

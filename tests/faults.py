@@ -24,7 +24,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from benchmarks import allocator
+from qebench.common import memory
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED = ("bjontegaard", "matplotlib.backends.backend_pdf", "methods.dcad", "methods.iqam_cpu", "methods.train")
@@ -51,7 +51,7 @@ class Commands:
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "log"
-        environment = os.environ | allocator.SETTINGS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | memory.SETTINGS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._parent = subprocess.Popen([sys.executable, __file__], env=environment, cwd=folder, **pipes)
 

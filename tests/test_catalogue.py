@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import plugins
-from methods import catalogue
-from methods.__main__ import main
+from qebench.checkpoints import catalogue
+from qebench.commands.methods import main
+from qebench.common import plugins
 
 METHODS = plugins.names("methods")
 NETWORKS = [method for method in METHODS if catalogue.networks(method)]

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmarks import folder_speed, plugins, training_speed
-from benchmarks.__main__ import main
-from benchmarks.baselines import iqam_loop
-from methods import iqam, network
+from benchmarks.studies import folder_speed, training_speed
+from benchmarks.studies.baselines import iqam_loop
+from qebench import iqam
+from qebench.commands.steps import main
+from qebench.common import plugins
+from qebench.networks import pixels
 
 HEAVY = {"h5py", "matplotlib", "numba", "numpy", "pandas", "scipy", "skimage", "snakemake", "torch"}
 
@@ -44,7 +46,7 @@ def test_what_cannot_be_done_is_one_message(arguments, message):
 @pytest.mark.parametrize("block_size", [4, 8])
 def test_the_loop_over_blocks_gives_the_score_of_the_tensors(block_size):
     crop = data.camera()[160:224, 220:300]  # coat, face and sky: smooth and textured blocks
-    tensor = network.stack([crop], "cpu").double()
+    tensor = pixels.stack([crop], "cpu").double()
     assert iqam_loop.score(crop, block_size) == pytest.approx(float(iqam.score(tensor, block_size)), abs=1e-12)
 
 

@@ -10,10 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmarks import plugins
-from methods import cards, conversion, matconvnet
-from methods.__main__ import main
-from methods.forms import Form
+from qebench.checkpoints import cards, conversion, matconvnet
+from qebench.checkpoints.forms import Form
+from qebench.commands.methods import main
+from qebench.common import plugins
 from tests.test_checkpoints import LAYOUTS, Payload
 from tests.test_matconvnet import save_7_3, simplenn
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from benchmarks import images
-from methods import catalogue
-from methods.__main__ import main
+from qebench.checkpoints import catalogue
+from qebench.commands.methods import main
+from qebench.common import images
 
 ORIGINAL = data.astronaut()[:160, 150:320]
 SHIPPED = [

@@ -14,8 +14,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from benchmarks import datasets, images
-from compressors import folder, jpeg, processes
+from compressors import jpeg
+from qebench.coding import folder, processes
+from qebench.common import images
+from qebench.datasets.originals import Protocol
+from qebench.datasets.originals import sources as sources_of
+from qebench.datasets.originals import write as write_originals
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,8 +34,8 @@ def prepare(sizes: list[tuple[int, int]], tmp_path: Path) -> Path:
     for number, (height, width) in enumerate(sizes):
         slope = np.add.outer(np.arange(height) * 3, np.arange(width) * 2).astype(np.uint8)
         images.write(tmp_path / f"pictures/{number}.png", slope)
-    sources = datasets.sources(tmp_path / "pictures")
-    datasets.write(sources, datasets.Protocol("luma"), tmp_path / "originals", tmp_path / "originals.csv")
+    sources = sources_of(tmp_path / "pictures")
+    write_originals(sources, Protocol("luma"), tmp_path / "originals", tmp_path / "originals.csv")
     return tmp_path / "originals.csv"
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import images, literature, plugins, published
-from benchmarks.__main__ import main
 from compressors import jpeg
-from methods import conversion
+from qebench.checkpoints import conversion
+from qebench.commands.steps import main
+from qebench.common import images, plugins
+from qebench.evaluation import literature, published
 from tests.conftest import photograph
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))

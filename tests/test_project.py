@@ -12,9 +12,10 @@ import torch
 import yaml
 from packaging.requirements import Requirement
 
-from benchmarks import config, images, plugins
 from compressors import jpeg
-from methods import network
+from qebench import config
+from qebench.common import images, plugins
+from qebench.networks import pixels, tiling
 
 ROOT = plugins.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -74,13 +75,13 @@ def test_every_method_maps_images_to_images(name):
     channels = getattr(model, "channels", 1)
     shape = (40, 56) if channels == 1 else (40, 56, 3)
     noise = np.random.default_rng(0).integers(64, 192, shape, np.uint8)
-    x = network.to_tensor([jpeg.decode(jpeg.encode(noise, 50))], "cpu")  # some methods are for JPEG alone
-    results = network.enhance(model, x)
+    x = pixels.to_tensor([jpeg.decode(jpeg.encode(noise, 50))], "cpu")  # some methods are for JPEG alone
+    results = tiling.enhance(model, x)
     assert len(results) == getattr(model, "exit_count", 1)
     for result in results:
         assert (result.shape, result.dtype) == (x.shape, x.dtype)
         assert result.isfinite().all()
-    assert all(torch.equal(one, two) for one, two in zip(results, network.enhance(model, x), strict=True))
+    assert all(torch.equal(one, two) for one, two in zip(results, tiling.enhance(model, x), strict=True))
 
 
 def changed(**changes: object) -> dict:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks import plugins, published
+from qebench.common import plugins
+from qebench.evaluation import published
 
 PAPERS = ["eccv2020", "jpeg_literature", "powerqe_v1"]
 ALL = published.read_all()

@@ -27,7 +27,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import config as checked
+from qebench import config as checked
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = """\

@@ -9,10 +9,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from qebench.common.style import COLOURS, STYLE
 
-from benchmarks import published
-from benchmarks.figures import COLOURS, STYLE
-from benchmarks.tables import Results
+from qebench.evaluation import published
+from qebench.evaluation.results import Results
 
 PUBLISHED: dict[str, Any] = {"marker": "d", "color": "black", "ms": 4}
 

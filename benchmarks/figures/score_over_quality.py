@@ -2,9 +2,10 @@
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from qebench.common.style import COLOURS, MARKERS, STYLE
 
-from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, paper
-from benchmarks.tables import Results
+from qebench.evaluation.figures import PUBLISHED, caption, paper
+from qebench.evaluation.results import Results
 
 AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 

@@ -1,9 +1,10 @@
 """BD-rate and BD-PSNR: how many bits a method saves at equal PSNR, and its gain at equal rate, per compressor."""
 
 import pandas as pd
+from qebench.common.ranking import rank
 
-from benchmarks import rate_distortion
-from benchmarks.tables import Results, rank
+from qebench.evaluation import rate_distortion
+from qebench.evaluation.results import Results
 
 COLUMNS = ["compressor", "method", "early_exit", "bd_rate", "bd_psnr", "overlap", "n", "left_out"]
 

@@ -1,9 +1,10 @@
 """Generalisation: the PSNR gain of every method on every compressor, with the weights for each compressor."""
 
 import pandas as pd
+from qebench.common.ranking import rank
 
-from benchmarks import early_exit, measurements
-from benchmarks.tables import AVERAGE, Results, qualities, rank
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import AVERAGE, Results, qualities
 
 
 def tabulate(results: Results) -> pd.DataFrame:

@@ -3,9 +3,10 @@
 import math
 
 import pandas as pd
+from qebench.common.ranking import rank
 
-from benchmarks import early_exit, measurements, published
-from benchmarks.tables import AVERAGE, Results, qualities, rank
+from qebench.evaluation import early_exit, measurements, published
+from qebench.evaluation.results import AVERAGE, Results, qualities
 
 KEYS = ["compressor", "quality"]
 IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same

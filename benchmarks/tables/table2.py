@@ -4,10 +4,11 @@ import math
 from typing import Any
 
 import pandas as pd
+from qebench.common.ranking import rank
 
-from benchmarks import early_exit, measurements, published
-from benchmarks.tables import Results, rank
-from benchmarks.tables.table1 import IN_THE_PAPER
+from qebench.evaluation import early_exit, measurements, published
+from qebench.evaluation.published import IN_THE_PAPER
+from qebench.evaluation.results import Results
 
 KEYS = ["method", "early_exit"]
 COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "device"]

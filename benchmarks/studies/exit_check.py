@@ -1,0 +1,54 @@
+"""Do images really stop where the query on the measurements says? Both ways, image by image."""
+
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+
+from qebench.common import plugins
+from qebench.datasets import originals, shards
+from qebench.evaluation import early_exit
+from qebench.networks import loading, multi_exit, pixels
+from qebench.networks import multi_exit as stopping
+
+
+def compare(
+    rows: pd.DataFrame,
+    method: str,
+    weights: str,
+    decoded: Path,
+    compressors: dict[str, dict],
+    device: str,
+) -> pd.DataFrame:
+    """Return where each image of the measurements `rows` stops: early_exit.KEYS, `queried` and `stopped`.
+
+    `decoded` is the workflow's folder results/decoded; `weights` names the file of a {compressor}; `compressors` are
+    those of the config, with their threshold and iqam_block_size. The score is the IQAM's variant "matlab".
+    """
+    thresholds = {name: settings["threshold"] for name, settings in compressors.items()}
+    queried = early_exit.chosen(rows[rows["method"] == method], thresholds).rename(columns={"exit": "queried"})
+    found = []
+    keys = ["dataset", "compressor", "quality", "trained_on"]
+    for (dataset, compressor, quality, trained_on), _ in queried.groupby(keys, sort=False):
+        codec = trained_on or compressor
+        model = plugins.find("methods", method).load(Path(weights.format(compressor=codec)), device)
+        model = loading.prepare(model)
+        if not isinstance(model, multi_exit.MultiExit):
+            raise ValueError(f"{method} has one exit: name a method that has several")
+        block_size, threshold = compressors[codec]["iqam_block_size"], thresholds[codec]
+        manifests = shards.manifests(decoded, dataset, f"{compressor}/{quality}.csv")
+        pictures = (originals.load(manifest.with_suffix(""), manifest) for manifest in manifests)
+        for name, image in chain.from_iterable(pictures):
+            x = pixels.to_tensor([image], device)
+            _, exit = stopping.enhance(model, x, block_size, threshold)
+            found.append([dataset, name, compressor, quality, method, trained_on, int(exit)])
+    stopped = pd.DataFrame(found, columns=[*early_exit.KEYS, "stopped"])
+    return queried.merge(stopped, on=early_exit.KEYS, how="outer", validate="one_to_one")
+
+
+def text(table: pd.DataFrame) -> str:
+    """Return how many images of each compressor stop elsewhere than the query says, and list those."""
+    other = table[table["queried"] != table["stopped"]]
+    counts = table.assign(other=table["queried"] != table["stopped"]).groupby("compressor", sort=False)["other"]
+    lines = [f"{name}: {int(other.sum())} of {len(other)} images stop elsewhere" for name, other in counts]
+    return "\n".join(lines + ([other.to_string(index=False)] if len(other) else []))
