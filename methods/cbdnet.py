@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from qebench.networks.layers.encoder_decoder import EncoderDecoder, convolutions
 from torch import Tensor, nn
 
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
+from qebench.networks.layers.encoder_decoder import EncoderDecoder, convolutions
 
 WIDTH = 32  # channels within the estimation
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from methods.rbqe.powerqe import PowerQERBQE, Version
-from qebench.checkpoints import forms
+from qebench.checkpoints import reading
 
 VERSION = Version(
     width=64,
@@ -25,4 +25,4 @@ VERSION = Version(
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return the network with the given weights (none: PyTorch's random start values) on `device`."""
-    return forms.restore(PowerQERBQE(VERSION), weights, device)
+    return reading.restore(PowerQERBQE(VERSION), weights, device)

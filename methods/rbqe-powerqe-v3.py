@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from methods.rbqe.powerqe import PowerQERBQE, Version
-from qebench.checkpoints import forms, reading
+from qebench.checkpoints import reading
 
 VERSION = Version(
     width=32,
@@ -35,4 +35,4 @@ def load(weights: Path | None, device: str) -> nn.Module:
         keys = reading.read(weights)
         several = any(key.startswith("out_layers.1.") for key in keys)
         version = replace(VERSION, multi_exit=several, attention="down_0.layers.0.conv.weight" in keys)
-    return forms.restore(PowerQERBQE(version), weights, device)
+    return reading.restore(PowerQERBQE(version), weights, device)

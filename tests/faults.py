@@ -27,13 +27,19 @@ import pytest
 from qebench.common import memory
 
 ROOT = Path(__file__).resolve().parent.parent
-IMPORTED = ("bjontegaard", "matplotlib.backends.backend_pdf", "methods.dcad", "methods.iqam_cpu", "methods.train")
+IMPORTED = (
+    "bjontegaard",
+    "matplotlib.backends.backend_pdf",
+    "methods.dcad",
+    "qebench.iqa.compiled",
+    "qebench.training.command",
+)
 IMPORTED += (
     "torch._dynamo",
-    "benchmarks.complexity",
-    "benchmarks.evaluate",
+    "qebench.cost.complexity",
+    "qebench.evaluation.evaluate",
     "benchmarks.figures",
-    "benchmarks.measurements",
+    "qebench.evaluation.measurements",
 )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qebench.__main__ import main
 from qebench.checkpoints import catalogue
-from qebench.commands.methods import main
 from qebench.common import plugins
 
 METHODS = plugins.names("methods")
@@ -17,9 +17,9 @@ NETWORKS = [method for method in METHODS if catalogue.networks(method)]
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    """Return what `python -m methods list` prints, in lines."""
+    """Return what `qebench methods` prints, in lines."""
     with redirect_stdout(io.StringIO()) as out:
-        main(["list"])
+        main(["methods"])
     return out.getvalue().rstrip("\n").split("\n")
 
 

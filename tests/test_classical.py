@@ -1,10 +1,8 @@
 """JPEG quality is read off pictures; re-applied JPEG and spp compute what they say, and say what they cannot."""
 
-import ast
 import io
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -16,11 +14,10 @@ from PIL import Image
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.studies import spp_qp
 from compressors import hevc, jpeg
 from compressors.jpeg import estimate
 from methods import reapply, spp
-from qebench.common import colour, images
+from qebench.common import colour
 from qebench.networks import pixels, tiling
 
 INNER = np.s_[16:-16, 16:-16]  # where the border does not reach
@@ -182,28 +179,3 @@ def test_spp_without_imageio_ffmpeg_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(RuntimeError, match="pip install imageio-ffmpeg"):
         spp.postprocess(np.zeros((1, 16, 16), np.uint8), 10)
-
-
-@given(st.integers(1, 63), st.integers(1, 63), st.floats(0.1, 3), st.floats(0.1, 3))
-def test_the_search_finds_the_peak_from_anywhere(peak, start, rise, fall):
-    def gain(qp: int) -> float:
-        return -rise * (peak - qp) if qp < peak else -fall * (qp - peak)
-
-    assert spp_qp.climb(gain, start) == (peak, 0)
-
-
-def test_the_command_prints_the_constants_of_spp(camera, tmp_path, capsys, monkeypatch):
-    assert sorted(spp_qp.JPEG_QUALITIES) == list(spp.JPEG_QP)
-    monkeypatch.setattr(spp_qp, "JPEG_QUALITIES", [90, 10])
-    images.write(tmp_path / "pictures/camera.png", camera[100:196, 200:296])
-    spp_qp.main([str(tmp_path / "pictures"), "--pairs", str(tmp_path / "pairs")])
-    table, other = (line for line in capsys.readouterr().out.splitlines() if not line.startswith("#"))
-    qps = ast.literal_eval(table.removeprefix("JPEG_QP = "))
-    assert list(qps) == [10, 90]
-    assert qps[10] > qps[90]
-    assert {int(other.removeprefix("OTHER_QP = ")), *qps.values()} <= set(spp.QPS)
-
-
-def test_the_command_names_a_folder_without_pictures(tmp_path: Path):
-    with pytest.raises(SystemExit, match=r"error: .* has no pictures"):
-        spp_qp.main([str(tmp_path), "--pairs", str(tmp_path / "pairs")])

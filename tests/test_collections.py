@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qebench.commands.steps import main
+from qebench.__main__ import main
 from qebench.common import images, plugins
 from qebench.datasets import fetch, known, membership, originals, splits
 from qebench.datasets.known import COLLECTIONS, Archive

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 
+from qebench.__main__ import main
 from qebench.coding import interface
-from qebench.commands.coding import main
 from qebench.common import images, plugins
 from qebench.datasets import originals
 
@@ -68,7 +68,7 @@ def textured(side: int, channels: int) -> np.ndarray:
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "compressors", *map(str, arguments)]
+    command = [sys.executable, "-m", "qebench", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
 
 

@@ -14,10 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from compressors import jpeg
 from methods import rbqe
-from qebench import iqam
 from qebench.cost import exit_latency
 from qebench.evaluation import early_exit as query
-from qebench.iqam import definition, tensors
+from qebench.iqa import definition, iqam, tensors
 from qebench.networks import multi_exit, own_pictures, pixels, tiling
 from qebench.networks import thresholds as of_exits
 from qebench.training import start_values

@@ -1,4 +1,4 @@
-"""`python -m methods enhance`: anybody's own pictures, by the weights that ship or by none at all."""
+"""`qebench enhance`: anybody's own pictures, by the weights that ship or by none at all."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from qebench.__main__ import main
 from qebench.checkpoints import catalogue
-from qebench.commands.methods import main
 from qebench.common import images
 
 ORIGINAL = data.astronaut()[:160, 150:320]

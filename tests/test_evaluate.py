@@ -24,7 +24,7 @@ from qebench.evaluation import measurements
 from qebench.evaluation.evaluate import evaluate
 from qebench.evaluation.pace import Pace
 
-evaluating = importlib.import_module("benchmarks.evaluate")
+evaluating = importlib.import_module("qebench.evaluation.evaluate")
 DEFAULT = config.default()
 
 

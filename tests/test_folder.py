@@ -68,7 +68,7 @@ def test_a_compressed_folder_is_listed_with_bits_hashes_and_versions(originals, 
 
 
 def test_command_compresses_a_folder_to_the_same_bytes_with_any_number_of_workers(originals, tmp_path):
-    command = [sys.executable, "-m", "compressors", "folder", "jpeg", originals, "-q", "30", "--workers", "2"]
+    command = [sys.executable, "-m", "qebench", "step", "compress", "jpeg", originals, "-q", "30", "--workers", "2"]
     done = subprocess.run([*command, "-o", tmp_path / "x.csv"], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     folder.compress(jpeg, 30, jpeg.DEFAULT, originals, tmp_path / "y.csv", workers=1)
@@ -167,7 +167,19 @@ def test_a_killed_run_leaves_nothing_half_and_is_no_obstacle_to_the_next(origina
     (tmp_path / "hevc-30").mkdir()
     (tmp_path / "hevc-30/old.png").write_bytes(b"of an earlier run")
     table = tmp_path / "hevc-30.csv"
-    command = [sys.executable, "-m", "compressors", "folder", "hevc", str(originals), "-q", "30", "-o", str(table)]
+    command = [
+        sys.executable,
+        "-m",
+        "qebench",
+        "step",
+        "compress",
+        "hevc",
+        str(originals),
+        "-q",
+        "30",
+        "-o",
+        str(table),
+    ]
     run = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     while not list(tmp_path.glob(".hevc-30.*.tmp/*.png")):
         assert run.poll() is None
@@ -183,7 +195,7 @@ def test_a_killed_run_leaves_nothing_half_and_is_no_obstacle_to_the_next(origina
 
 
 def test_the_processes_of_a_killed_run_end_by_themselves(originals, tmp_path):
-    command = [sys.executable, "-m", "compressors", "folder", "hevc", str(originals), "-q", "30"]
+    command = [sys.executable, "-m", "qebench", "step", "compress", "hevc", str(originals), "-q", "30"]
     run = subprocess.Popen([*command, "-o", str(tmp_path / "x.csv")], cwd=ROOT, start_new_session=True)
     while not list(tmp_path.glob(".x.*.tmp/*.png")):
         assert run.poll() is None

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from compressors import bpg
 from compressors.bpg import container, hevc
 from qebench import config
+from qebench.__main__ import main as compressors_main
 from qebench.checkpoints import matlab, reading
-from qebench.commands.coding import main as compressors_main
 from qebench.common import images, plugins
 from qebench.training import recipes
 
@@ -189,7 +189,9 @@ def test_no_list_of_images_leads_out_of_its_folder(tmp_path):
     with pytest.raises(
         SystemExit, match=r"^error: .*list\.csv lists '\.\./\.\./1', which is no name of an image beside"
     ):
-        compressors_main(["folder", "jpeg", str(tmp_path / "list.csv"), "-q", "50", "-o", str(tmp_path / "out/x.csv")])
+        compressors_main(
+            ["step", "compress", "jpeg", str(tmp_path / "list.csv"), "-q", "50", "-o", str(tmp_path / "out/x.csv")]
+        )
 
 
 values = st.recursive(

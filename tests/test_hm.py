@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.metrics import of_pictures, psnr
+from benchmarks.metrics import psnr
 from compressors import hevc, hm
 from compressors.hm import programs
 from qebench.coding import folder
 from qebench.common import colour, images, plugins
+from qebench.common.metrics import of_pictures
 from qebench.datasets import originals
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))

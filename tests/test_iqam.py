@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from compressors import jpeg
-from qebench import iqam
 from qebench.common import colour
-from qebench.iqam import definition, tensors
+from qebench.iqa import definition, iqam, tensors
 from tests.conftest import photograph
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/iqam.json").read_text())

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from scipy.signal import convolve2d
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.metrics import of_pictures, psnr, psnr_unrounded, ssim
+from benchmarks.metrics import psnr, psnr_unrounded, ssim
 from compressors import jpeg
 from qebench.common import colour, images, plugins
+from qebench.common.metrics import of_pictures
 from qebench.datasets import originals
 
 METRICS = plugins.names("benchmarks/metrics")

@@ -14,8 +14,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
-from qebench.commands.coding import main as compressors
-from qebench.commands.steps import main as benchmarks
+from qebench.__main__ import main as benchmarks
+from qebench.__main__ import main as compressors
 from qebench.common import files, images, plugins, provenance
 from qebench.evaluation import measurements
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from qebench.common import plugins
-from qebench.evaluation import published
+from qebench.common import plugins, published
 
 PAPERS = ["eccv2020", "jpeg_literature", "powerqe_v1"]
 ALL = published.read_all()

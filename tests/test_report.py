@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.metrics import IDENTICAL
-from qebench.commands.coding import main as compress
-from qebench.commands.steps import main
+from qebench.__main__ import main
 from qebench.common import typesetting
+from qebench.common.metrics import IDENTICAL
 from qebench.datasets import manifests, originals
 from qebench.evaluation import examples, measurements
 from qebench.publishing import qualitative, report
@@ -32,20 +31,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray, came
     (folder / "pictures").mkdir()
     for name, picture in (("7", astronaut), ("camera", camera)):
         Image.fromarray(picture[100:172, 200:280]).save(folder / f"pictures/{name}.png")
-    main(["prepare", str(folder / "pictures"), "--colour", "luma", "-o", str(folder / "originals.csv")])
+    main(["step", "prepare", str(folder / "pictures"), "--colour", "luma", "-o", str(folder / "originals.csv")])
     decoded = [folder / f"decoded/{quality}.csv" for quality in QUALITIES]
     for path in decoded:
-        compress(["folder", "jpeg", str(folder / "originals.csv"), "-q", path.stem, "-o", str(path), "--workers", "1"])
+        main(
+            [
+                "step",
+                "compress",
+                "jpeg",
+                str(folder / "originals.csv"),
+                "-q",
+                path.stem,
+                "-o",
+                str(path),
+                "--workers",
+                "1",
+            ]
+        )
     common = ["--originals", str(folder / "originals.csv"), "--decoded", *map(str, decoded)]
     common += ["--keys", "mine", "jpeg", "--device", "cpu", "--threads", "1"]
     for method, options in (("decoded", []), ("rbqe", ["--weights", str(WEIGHTS), "--trained-on", "jpeg"])):
         output = ["-o", str(folder / f"{method}.parquet")]
         metrics = ["--metrics", "psnr", "psnr_unrounded", "ssim", "--block-size", "8"]
-        main(["evaluate", method, *options, *common, *metrics, *output])
+        main(["step", "evaluate", method, *options, *common, *metrics, *output])
     parts = [str(folder / f"{method}.parquet") for method in METHODS]
-    main(["merge", *parts, "-o", str(folder / "measurements.parquet")])
+    main(["step", "merge", *parts, "-o", str(folder / "measurements.parquet")])
     shown = ["--measurements", str(folder / "measurements.parquet"), "--methods", "decoded", f"rbqe={WEIGHTS}"]
-    main(["examples", *shown, *common, "--thresholds", "jpeg=0.7", "-o", str(folder / "examples/jpeg.csv")])
+    main(["step", "examples", *shown, *common, "--thresholds", "jpeg=0.7", "-o", str(folder / "examples/jpeg.csv")])
     return folder
 
 
@@ -56,7 +68,17 @@ def page(folder: Path) -> Path:
     typesetting.write(frame, "PSNR gain in dB, by hand.", folder / "table1.csv")
     options = ["--tables", str(folder / "table1.csv"), "--examples", str(folder / "examples/jpeg.csv")]
     options += ["--thresholds", "jpeg=0.7", "--methods", *METHODS, "--protocol", "luma", "--config", "a: <b>"]
-    main(["report", "--measurements", str(folder / "measurements.parquet"), *options, "-o", str(folder / "page.html")])
+    main(
+        [
+            "step",
+            "report",
+            "--measurements",
+            str(folder / "measurements.parquet"),
+            *options,
+            "-o",
+            str(folder / "page.html"),
+        ]
+    )
     return folder / "page.html"
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from qebench import config
-from qebench.evaluation import measurements, published
+from qebench.common import published
+from qebench.evaluation import measurements
 from qebench.evaluation.results import Results
 from qebench.publishing import ours, reproduction
 

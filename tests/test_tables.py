@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, intervals, table1, table2, table3
-from qebench.common import plugins, ranking, style, typesetting
+from qebench.common import plugins, published, ranking, style, typesetting
 from qebench.cost import complexity
-from qebench.evaluation import early_exit, figures, measurements, published, rate_distortion
+from qebench.evaluation import early_exit, figures, measurements, rate_distortion
 from qebench.evaluation.calibration import sweep, sweep_per_exit, turning_point
 from qebench.evaluation.results import Results
 

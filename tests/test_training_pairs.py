@@ -233,7 +233,7 @@ def test_what_is_no_pack_is_refused(tmp_path, content):
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("picture.png", b"")
-    with pytest.raises(ValueError, match=r"train\.zip is no whole pack of pairs: `python -m methods pack` makes one"):
+    with pytest.raises(ValueError, match=r"train\.zip is no whole pack of pairs: `qebench pack` makes one"):
         pair_files.cached(recipe(path), 1, tmp_path)
 
 

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from compressors import jpeg
 from methods import dcad
+from qebench.__main__ import main
 from qebench.checkpoints import cards, reading, rounding
-from qebench.commands.methods import main
 from qebench.common import files, plugins
 from qebench.training import command, curves, export, loop, pairs, parallel, recipes, start_values, validation
 from qebench.training.run import Run, Settings
@@ -116,7 +116,7 @@ def test_gradients_of_two_processes_are_those_of_one_with_the_whole_batch(data, 
 
 
 def train_command(*arguments: object) -> list[str]:
-    return [str(part) for part in ("-m", "methods", "train", "dcad", "--compressor", "jpeg", *SHORT, *arguments)]
+    return [str(part) for part in ("-m", "qebench", "train", "dcad", "--compressor", "jpeg", *SHORT, *arguments)]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmarks.metrics import of_pictures, psnr
+from benchmarks.metrics import psnr
 from qebench import config
 from qebench.checkpoints import cards, catalogue
 from qebench.common import colour, plugins
+from qebench.common.metrics import of_pictures
 from qebench.networks import pixels, tiling
 
 COMPRESSORS = config.preset("rgb")["compressors"]  # and those of luma, over which it lies

@@ -3,9 +3,10 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, STYLE
 
-from qebench.evaluation import early_exit, published
+from qebench.common import published
+from qebench.common.style import COLOURS, STYLE
+from qebench.evaluation import early_exit
 from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
 from qebench.evaluation.results import Results
 

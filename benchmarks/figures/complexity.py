@@ -9,9 +9,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, STYLE
 
-from qebench.evaluation import published
+from qebench.common import published
+from qebench.common.style import COLOURS, STYLE
 from qebench.evaluation.results import Results
 
 PUBLISHED: dict[str, Any] = {"marker": "d", "color": "black", "ms": 4}

@@ -2,8 +2,8 @@
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from qebench.common.style import STYLE
 
+from qebench.common.style import STYLE
 from qebench.evaluation import early_exit
 from qebench.evaluation.figures import panels
 from qebench.evaluation.results import Results, multi_exit_methods

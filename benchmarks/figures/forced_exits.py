@@ -4,8 +4,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, MARKERS, STYLE
 
+from qebench.common.style import COLOURS, MARKERS, STYLE
 from qebench.evaluation import measurements
 from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
 from qebench.evaluation.results import Results, multi_exit_methods

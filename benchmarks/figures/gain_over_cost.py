@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
-from qebench.common.style import COLOURS, MARKERS, STYLE
 
-from qebench.evaluation import early_exit, measurements, published
+from qebench.common import published
+from qebench.common.published import IN_THE_PAPER
+from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.evaluation import early_exit, measurements
 from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
-from qebench.evaluation.published import IN_THE_PAPER
 from qebench.evaluation.results import Results
 
 

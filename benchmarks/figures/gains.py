@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, STYLE
 
+from qebench.common.style import COLOURS, STYLE
 from qebench.evaluation import early_exit, measurements
 from qebench.evaluation.results import Results, qualities
 

@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
-from qebench.common.style import COLOURS, MARKERS, STYLE
 
+from qebench.common.style import COLOURS, MARKERS, STYLE
 from qebench.evaluation import rate_distortion
 from qebench.evaluation.results import Results
 

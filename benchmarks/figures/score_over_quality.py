@@ -2,8 +2,8 @@
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, MARKERS, STYLE
 
+from qebench.common.style import COLOURS, MARKERS, STYLE
 from qebench.evaluation.figures import PUBLISHED, caption, paper
 from qebench.evaluation.results import Results
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, STYLE
 
+from qebench.common.style import COLOURS, STYLE
 from qebench.evaluation import calibration
 from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
 from qebench.evaluation.results import Results, multi_exit_methods

@@ -1,15 +1,41 @@
 """Do images really stop where the query on the measurements says? Both ways, image by image."""
 
+import argparse
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
+from qebench.commands import arguments
 from qebench.common import plugins
 from qebench.datasets import originals, shards
 from qebench.evaluation import early_exit
 from qebench.networks import loading, multi_exit, pixels
-from qebench.networks import multi_exit as stopping
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("method")
+    parser.add_argument("--weights", required=True, help="with {compressor} for its name")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of the run (default: results)")
+    parser.add_argument(
+        "--thresholds", nargs="+", metavar="COMPRESSOR=T[/T...]", help="(default: those of default.yaml)"
+    )
+    arguments.add_device(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    from qebench import config
+    from qebench.evaluation import measurements
+
+    rows, _ = measurements.read(options.results / "measurements.parquet")
+    compressors = config.default()["compressors"]
+    for name, threshold in arguments.thresholds(options.thresholds or []).items():
+        if name not in compressors:
+            raise ValueError(f"--thresholds names {name!r}: choose from {', '.join(compressors)}")
+        compressors[name]["threshold"] = threshold
+    device = arguments.device(options)
+    table = compare(rows, options.method, options.weights, options.results / "decoded", compressors, device)
+    print(text(table))
 
 
 def compare(
@@ -40,7 +66,7 @@ def compare(
         pictures = (originals.load(manifest.with_suffix(""), manifest) for manifest in manifests)
         for name, image in chain.from_iterable(pictures):
             x = pixels.to_tensor([image], device)
-            _, exit = stopping.enhance(model, x, block_size, threshold)
+            _, exit = multi_exit.enhance(model, x, block_size, threshold)
             found.append([dataset, name, compressor, quality, method, trained_on, int(exit)])
     stopped = pd.DataFrame(found, columns=[*early_exit.KEYS, "stopped"])
     return queried.merge(stopped, on=early_exit.KEYS, how="outer", validate="one_to_one")

@@ -1,40 +1,25 @@
-"""Does early exit pay? The IQAM against a per-block loop, and stopping at an exit against computing it alone."""
+"""What stopping at an exit costs, against computing that exit alone, as ratios."""
 
-import time
+import argparse
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from skimage import data
 
-from benchmarks.studies.baselines import iqam_loop
-from qebench import iqam
+from qebench.commands import arguments
 from qebench.cost import clock, latency
-from qebench.networks import multi_exit, pixels
+from qebench.networks import multi_exit
 
 RUNS = 15
 
 
-def iqam_speed(device: str) -> str:
-    """Return a table of the score's time on a 512x512 picture, ours against the loop's, and against exit 1 of RBQE."""
-    from tabulate import tabulate
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--method", default="rbqe")
+    arguments.add_device(parser)
 
-    picture = data.camera()
-    images = pixels.to_tensor([picture], device)
-    values = images * 255
-    model = latency.load("rbqe", None, device)
-    first = _median(lambda: model(images, 1))
-    rows = []
-    for block_size in (4, 8):
-        began = time.perf_counter()
-        slow = iqam_loop.score(picture, block_size)
-        loop = 1e3 * (time.perf_counter() - began)
-        fast = float(iqam.score(values.double(), block_size))
-        ours = _median(lambda: iqam.score(values, block_size))  # noqa: B023
-        rows.append([block_size, loop, ours, loop / ours, 100 * ours / first, abs(slow - fast)])
-    header = ["block", "loop (ms)", "ours (ms)", "ratio", "% of exit 1", "difference"]
-    table = tabulate(rows, header, floatfmt=("", ".1f", ".2f", ".0f", ".1f", ".0e"))
-    return table + "\n\nThe first score in a process, which loads or compiles code for the CPU, is not timed."
+
+def run(options: argparse.Namespace) -> None:
+    print(exit_cost(options.method, arguments.device(options)))
 
 
 def exit_cost(method: str, device: str) -> str:
@@ -53,7 +38,7 @@ def exit_cost(method: str, device: str) -> str:
             lambda: _take(model, x, exit),  # noqa: B023
             lambda: latency.stop_at(model, x, exit, 4),  # noqa: B023
         ]
-        alone, reached, scored = _medians(ways)
+        alone, reached, scored = _medians(ways, device)
         rows.append([exit, alone, reached, reached / alone, scored, scored / alone])
     header = ["exit", "alone (ms)", "stopping (ms)", "ratio", "with scores (ms)", "ratio"]
     floats = ("", ".1f", ".1f", ".3f", ".1f", ".3f")
@@ -66,10 +51,6 @@ def _take(model: multi_exit.MultiExit, x: torch.Tensor, exit: int) -> None:
             return
 
 
-def _median(compute: Callable[[], object]) -> float:
-    return _medians([compute])[0]
-
-
-def _medians(ways: list[Callable[[], object]]) -> list[float]:
+def _medians(ways: list[Callable[[], object]], device: str) -> list[float]:
     """Return the median milliseconds of each computation, run in turn so that a drifting machine affects all alike."""
-    return np.median(clock.times(ways, RUNS, "cuda" if torch.cuda.is_available() else "cpu"), axis=1).tolist()
+    return np.median(clock.times(ways, RUNS, device), axis=1).tolist()

@@ -1,6 +1,8 @@
 """RBQE as it runs here beside the same network run plainly, and beside the authors' procedure, in one run on a CPU."""
 
+import argparse
 import copy
+import os
 from functools import partial
 
 import numpy as np
@@ -18,6 +20,17 @@ from qebench.networks import loading, pixels, tiling
 
 RUNS = 9
 PICTURE_RUNS = 3  # of ours; the authors' procedure runs once, for it takes seconds
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
+
+
+def run(options: argparse.Namespace) -> None:
+    from qebench.networks import loading
+
+    loading.choose_device("cpu", options.threads)
+    print(text())
 
 
 def text() -> str:

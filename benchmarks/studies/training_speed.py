@@ -3,6 +3,7 @@
 That is the loss and its gradients, without the optimizer's step and the making of crops.
 """
 
+import argparse
 from functools import partial
 
 import numpy as np
@@ -11,14 +12,25 @@ from skimage import data, util
 from torch import Tensor
 
 from compressors import jpeg
+from qebench.commands import arguments
 from qebench.cost import clock
 from qebench.networks import loading, pixels
-from qebench.training import command, loop, parallel, run
+from qebench.training import command, loop, parallel
+from qebench.training.run import Run, Settings, for_training
 from qebench.training.start_values import start
 
-SETTINGS = run.Settings(batch=4, patch=128)
+SETTINGS = Settings(batch=4, patch=128)
 QUALITIES = [50, 40, 30, 20]  # QF of one crop each
 RUNS = 9
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("methods", nargs="+", help="of luma images")
+    arguments.add_device(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    print(text(options.methods, arguments.device(options)))
 
 
 def text(methods: list[str], device: str) -> str:
@@ -38,9 +50,9 @@ def _row(method: str, device: str) -> list:
     loading.channels_last(model)
     start(model, batch[1])
     half = loop.in_half(model, batch[1], SETTINGS, device)
-    trains, written = (run.Run(model, SETTINGS, device, half) for _ in range(2))
+    trains, written = (Run(model, SETTINGS, device, half) for _ in range(2))
     written.exits = parallel.Exits(model)
-    forms = [written] if run.for_training(model) is model else [written, trains]
+    forms = [written] if for_training(model) is model else [written, trains]
     times = np.median(clock.times([partial(_learn, form, batch) for form in forms], RUNS, device), axis=1)
     return [method, "bfloat16" if half else "float32", *times, *(times[:1] / times[1:])]
 
@@ -54,6 +66,6 @@ def _batch(device: str) -> tuple[Tensor, Tensor, Tensor]:
     return pixels.to_tensor(originals, device), pixels.to_tensor(decoded, device), indices
 
 
-def _learn(form: run.Run, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+def _learn(form: Run, batch: tuple[Tensor, Tensor, Tensor]) -> None:
     with torch.inference_mode(False):
         form.gradients(batch)

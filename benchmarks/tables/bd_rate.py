@@ -1,8 +1,8 @@
 """BD-rate and BD-PSNR: how many bits a method saves at equal PSNR, and its gain at equal rate, per compressor."""
 
 import pandas as pd
-from qebench.common.ranking import rank
 
+from qebench.common.ranking import rank
 from qebench.evaluation import rate_distortion
 from qebench.evaluation.results import Results
 

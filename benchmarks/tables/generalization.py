@@ -1,8 +1,8 @@
 """Generalisation: the PSNR gain of every method on every compressor, with the weights for each compressor."""
 
 import pandas as pd
-from qebench.common.ranking import rank
 
+from qebench.common.ranking import rank
 from qebench.evaluation import early_exit, measurements
 from qebench.evaluation.results import AVERAGE, Results, qualities
 

@@ -4,11 +4,12 @@ import math
 from typing import Any
 
 import pandas as pd
-from qebench.common.ranking import rank
 
-from qebench.evaluation import early_exit, measurements, published
-from qebench.evaluation.published import IN_THE_PAPER
-from qebench.evaluation.results import Results
+from qebench.common import published
+from qebench.common.published import IN_THE_PAPER
+from qebench.common.ranking import rank
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import Results, device
 
 KEYS = ["method", "early_exit"]
 COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "device"]
@@ -77,11 +78,6 @@ def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str
         )
     cost = {"params": complexity["params"].iat[0], "gmacs": round(gmacs, 2), "gmacs_paper": round(paper, 1)}
     return cost | {"latency_ms": round(milliseconds, 1), "device": device(*latency[["device", "threads"]].iloc[0])}
-
-
-def device(name: str, threads: int) -> str:
-    """Return what a latency was measured on, as it is printed: a device and the threads of the CPU."""
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:

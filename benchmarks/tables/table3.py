@@ -8,9 +8,10 @@ import math
 from collections.abc import Iterator
 
 import pandas as pd
-from qebench.common.ranking import rank
 
-from qebench.evaluation import early_exit, measurements, published
+from qebench.common import published
+from qebench.common.ranking import rank
+from qebench.evaluation import early_exit, measurements
 from qebench.evaluation.results import Results, qualities
 
 METRIC = "psnr_unrounded"  # of clipped, unrounded output, as PowerQE measures it

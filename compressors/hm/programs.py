@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.metrics import IDENTICAL
 from qebench.coding import tools
+from qebench.common.metrics import IDENTICAL
 
 SOURCE = (
     "HM, the HEVC reference software (https://vcgit.hhi.fraunhofer.de/jvet/HM), is to be built from its source; the"

@@ -1,28 +1,17 @@
-"""RBQE: one blind, multi-exit network for compressed images of widely differing quality.
+"""RBQE as its authors wrote it: the nested U-Net, in plain modules."""
 
-Q. Xing, M. Xu, T. Li, Z. Guan, "Early Exit or Not: Resource-Efficient Blind Quality Enhancement for Compressed
-Images", ECCV 2020. The network of the authors' repository ryanxingql/rbqe (commit 34c961d), with its state-dict keys,
-300,455 parameters, one (luma) channel. Nothing is left out or added; the mean of a feature is computed once where the
-original computes it for every attention that reads the feature.
-"""
-
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from itertools import islice
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from qebench.checkpoints import forms
+from qebench.networks.layers.eca import ECA
 
 WIDTH = 32  # channels of every feature
 STAGES = 5  # exits, and levels of the nested U-Net
 ATTENTIONS = 54  # one per use of a feature; the last stage's new features have none
-
-
-def load(weights: Path | None, device: str) -> nn.Module:
-    """Return RBQE with the given weights (none: PyTorch's random start values) on `device`."""
-    return forms.restore(RBQE(), weights, device)
+Faster = Callable[["RBQE"], nn.Module]  # makes a form of a loaded network that gives the same results faster
 
 
 class RBQE(nn.Module):
@@ -32,8 +21,10 @@ class RBQE(nn.Module):
     multiple = 2**STAGES
     exit_count = STAGES
 
-    def __init__(self) -> None:
+    def __init__(self, inference: Faster | None = None, training: Faster | None = None) -> None:
+        """`inference` and `training` make forms of it that are faster on a CPU (`cpu`, `training`)."""
         super().__init__()
+        self.inference, self.training_form = inference, training
         self.InputConv: nn.Module = InputConv()
         self.ECA = nn.ModuleList(ECA() for _ in range(ATTENTIONS))
         self.DownConv = nn.ModuleList(DownConv() for _ in range(STAGES))
@@ -64,15 +55,14 @@ class RBQE(nn.Module):
 
     def for_inference(self) -> nn.Module:
         """Return the network that gives these results fastest on this device; it shares the parameters."""
-        from methods.rbqe import cpu
-
-        return cpu.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
+        return self._faster(self.inference)
 
     def for_training(self) -> nn.Module:
         """Return the network that gives these results and their gradients fastest; it shares the parameters."""
-        from methods.rbqe import training
+        return self._faster(self.training_form)
 
-        return training.RBQE(self) if next(self.parameters()).device.type == "cpu" else self
+    def _faster(self, form: Faster | None) -> nn.Module:
+        return form(self) if form and next(self.parameters()).device.type == "cpu" else self
 
     def node(self, feature: Tensor) -> "Node":
         """Return a feature of the nested U-Net for the convolutions that read it."""
@@ -101,20 +91,6 @@ class RBQE(nn.Module):
                 nodes = {place: node.only(kept) for place, node in nodes.items()}
 
 
-class Form(RBQE):
-    """RBQE in other layers around the parameters of a loaded one.
-
-    `layers` has a class for the name of each of RBQE's, to be made with a layer of that name.
-    """
-
-    def __init__(self, model: RBQE, layers: dict[str, type[nn.Module]]) -> None:
-        nn.Module.__init__(self)  # it takes the walk of its parent, not the layers
-        for name, module in model.named_children():
-            kind = layers[name.split("_")[0]]
-            made = nn.ModuleList(kind(one) for one in module) if isinstance(module, nn.ModuleList) else kind(module)
-            self.add_module(name, made)
-
-
 class Node:
     """A feature (N, C, H, W) of the nested U-Net, with its spatial mean computed once for all its attentions."""
 
@@ -134,21 +110,6 @@ class Node:
 
     def only(self, kept: Tensor) -> "Node":
         return type(self)(self.feature[kept], None if self._mean is None else self._mean[kept])
-
-
-class ECA(nn.Module):
-    """Efficient channel attention, kernel 3 (Wang et al., CVPR 2020)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(1, 1, 3, padding=1, bias=False)
-
-    def forward(self, feature: Tensor, mean: Tensor | None = None) -> Tensor:
-        """Scale the channels of `feature` (N, C, H, W); its spatial mean (N, C) is computed here unless given."""
-        if mean is None:
-            mean = feature.mean(dim=(2, 3))
-        gate = torch.sigmoid(self.conv(mean[:, None]))[:, 0]
-        return feature * gate[:, :, None, None]
 
 
 class InputConv(nn.Module):

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from qebench.networks.layers import eca
 from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.rbqe import network
+from qebench.networks.layers.eca import ECA
 
 STAGES = network.STAGES
 
@@ -37,7 +37,7 @@ class Version:
         return [nn.ReLU()] if self.pre_activation else []
 
     def eca(self) -> list[nn.Module]:
-        return [eca.ECA()] if self.attention else []
+        return [ECA()] if self.attention else []
 
 
 class PowerQERBQE(nn.Module):

@@ -5,7 +5,7 @@ product of matrices, one per image, applies its attention and the pointwise conv
 bias of upsampling is added by itself, and ReLU overwrites its input.
 
 Loss and gradients of 4 crops of 128x128 in bfloat16 take one core of an EPYC (Zen 5) 0.27 to 0.29 s, `rbqe.RBQE` 0.37
-to 0.44 s (`python -m benchmarks training-speed rbqe --threads 1`). In that, the gradient of a depthwise convolution
+to 0.44 s (`qebench study training-speed rbqe --threads 1`). In that, the gradient of a depthwise convolution
 takes three times as long per channel with 192 channels as with 32 (oneDNN), that of the bias of a transposed
 convolution seven times as long as all its others, and attention is a pass over each skip forwards and three backwards.
 """

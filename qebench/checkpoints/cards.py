@@ -16,7 +16,7 @@ def card(weights: Path) -> str:
         return _trained(weights, json.loads(found["training"]))
     if "import" in found:
         return _imported(weights, json.loads(found["import"]))
-    raise ValueError(f"{weights} carries no history: neither `python -m methods train` nor `import` wrote it")
+    raise ValueError(f"{weights} carries no history: neither `qebench train` nor `import` wrote it")
 
 
 def metadata(weights: Path) -> dict[str, str]:
@@ -27,7 +27,7 @@ def metadata(weights: Path) -> dict[str, str]:
         with safe_open(weights, framework="pt") as file:
             return file.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(f"{weights} is no safetensors file: `python -m methods import` makes one of others") from error
+        raise ValueError(f"{weights} is no safetensors file: `qebench import` makes one of others") from error
 
 
 def _trained(weights: Path, record: dict) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from qebench.checkpoints import forms, reading
+from qebench.checkpoints import reading
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def restore(forms: dict[str, Form], weights: Path | None, device: str) -> nn.Mod
 
 def _named(model: nn.Module, form: str, device: str) -> nn.Module:
     model.form = form  # type: ignore[assignment]  # a plain attribute, for which nn.Module has no type
-    return forms.restore(model, None, device)
+    return reading.restore(model, None, device)
 
 
 def _rename(tensors: dict[str, Tensor], names: dict[str, str]) -> dict[str, Tensor]:

@@ -112,3 +112,13 @@ def _open(path: Path) -> object:
 
 def _shape(tensors: dict[str, Tensor], key: str, absent: str) -> tuple[int, ...] | str:
     return tuple(tensors[key].shape) if key in tensors else absent
+
+
+def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
+    """Return `model` in evaluation mode on `device`, with the weights of a file if one is given.
+
+    The file and the errors are those of `load_into`.
+    """
+    if weights is not None:
+        load_into(model, weights)
+    return model.eval().to(device)

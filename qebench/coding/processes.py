@@ -31,7 +31,7 @@ def prepare(compressor: str) -> None:
 
     It takes its time, so call this before this process imports the same: both then do it at once.
     """
-    forkserver.set_forkserver_preload(["benchmarks.manifests", "pebble", "compressors.folder", compressor])
+    forkserver.set_forkserver_preload(["qebench.datasets.manifests", "pebble", "qebench.coding.folder", compressor])
     meeting = Path(tempfile.gettempdir())  # of the processes, by a socket there
     try:
         with files.writing(meeting):

@@ -1,17 +1,19 @@
-"""One x265 encode in a process of its own: `python -m compressors.x265 WIDTH HEIGHT FORMAT QP BLOCK < raw > bitstream`.
+"""One x265 encode in a process of its own.
+
+    python -m qebench.coding.x265 WIDTH HEIGHT FORMAT QP BLOCK < raw > bitstream
 
 x265's `lambda-file` option overwrites tables that belong to the whole process, so an encode with it would change every
 later one (of the same libx265, whatever its settings). A separate process keeps the tables, and a crash or a hang, to
-itself. Used by `compressors.hevc` and `compressors.bpg`.
+itself. Used by the codecs `hevc` and `bpg`.
 """
 
 import math
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 from qebench.coding import tools
+from qebench.common import plugins
 
 MIN_SIDE = 32  # libx265 refuses smaller pictures
 TIME_LIMIT = 600  # seconds for one picture; 100 megapixels at placebo take about 100
@@ -45,11 +47,10 @@ def encode_apart(planes: bytes, width: int, height: int, pixel_format: str, qp: 
     between rows; `block` is the side of the smallest coding block: 8, 16 or 32.
     Raises RuntimeError with x265's own words if the encoder fails or takes longer than TIME_LIMIT.
     """
-    command = [sys.executable, "-m", "compressors.x265", str(width), str(height), pixel_format, str(qp)]
+    command = [sys.executable, "-m", "qebench.coding.x265", str(width), str(height), pixel_format, str(qp)]
     command.append(str(block))
-    root = Path(__file__).resolve().parent.parent
     try:
-        done = subprocess.run(command, input=planes, capture_output=True, timeout=TIME_LIMIT, cwd=root)
+        done = subprocess.run(command, input=planes, capture_output=True, timeout=TIME_LIMIT, cwd=plugins.ROOT)
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"x265 took over {TIME_LIMIT} s for a {width}x{height} picture at QP {qp}") from None
     if done.returncode or not done.stdout:

@@ -1,10 +1,6 @@
-"""python -m compressors encode jpeg photo.png -q 10 -o photo.jpg
-
-Encode and decode single images, or compress a prepared data set.
-"""
+"""The commands of codecs: encode, decode, compressors; the step compress."""
 
 import argparse
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,41 +9,35 @@ from qebench.coding import interface
 from qebench.common import plugins
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run one command of the compressors; see `python -m compressors --help`."""
-    parser = argparse.ArgumentParser(prog="python -m compressors", description=__doc__, formatter_class=_Raw)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="the compressors, their qualities and versions")
+def add_encode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("compressor")
+    parser.add_argument("image", type=Path)
+    parser.add_argument("-q", "--quality", type=int, required=True, help="QP or QF: see `qebench compressors`")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--colour", choices=["luma", "rgb"], default="rgb", help="what is coded (default: rgb)")
+    _add_settings(parser)
 
-    encode = commands.add_parser("encode", help="one image to a bitstream")
-    encode.add_argument("compressor")
-    encode.add_argument("image", type=Path)
-    encode.add_argument("-q", "--quality", type=int, required=True, help="on the codec's own scale; `list` shows it")
-    encode.add_argument("-o", "--output", type=Path, required=True)
-    encode.add_argument("--colour", choices=["luma", "rgb"], default="rgb", help="what is coded (default: rgb)")
-    _add_settings(encode)
 
-    decode = commands.add_parser("decode", help="one bitstream to a PNG image")
-    decode.add_argument("compressor")
-    decode.add_argument("bitstream", type=Path)
-    decode.add_argument("-o", "--output", type=Path, required=True)
-    _add_settings(decode)
+def add_decode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("compressor")
+    parser.add_argument("bitstream", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    _add_settings(parser)
 
-    folder = commands.add_parser("folder", help="a prepared data set at one quality (used by the workflow)")
-    folder.add_argument("compressor")
-    folder.add_argument("manifest", type=Path, help="NAME.csv, beside its folder NAME/ of prepared images")
-    folder.add_argument("-q", "--quality", type=int, required=True)
-    folder.add_argument(
+
+def add_compress(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("compressor")
+    parser.add_argument("manifest", type=Path, help="NAME.csv, beside its folder NAME/ of prepared images")
+    parser.add_argument("-q", "--quality", type=int, required=True)
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, help="X.csv of bits, hashes and versions; images go to X/ beside it"
     )
-    folder.add_argument("--workers", type=int, default=1)
-    _add_settings(folder)
+    parser.add_argument("--workers", type=int, default=1)
+    _add_settings(parser)
 
-    options = parser.parse_args(arguments)
-    try:
-        {"list": _list, "encode": _encode, "decode": _decode, "folder": _folder}[options.command](options)
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+
+def add_compressors(parser: argparse.ArgumentParser) -> None:
+    """It takes no arguments."""
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -56,7 +46,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting of the compressor; `list` shows them",
+        help="a setting of the compressor; `qebench compressors` shows them",
     )
 
 
@@ -69,7 +59,7 @@ def _find(options: argparse.Namespace) -> tuple[ModuleType, Any]:
     return module, interface.configure(module, dict(choice.split("=", 1) for choice in options.set))
 
 
-def _list(options: argparse.Namespace) -> None:
+def run_compressors(options: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     rows = []
@@ -86,7 +76,7 @@ def _list(options: argparse.Namespace) -> None:
     print(tabulate(rows, header, "simple", maxcolwidths=[None, None, 36, 80, 24]))
 
 
-def _encode(options: argparse.Namespace) -> None:
+def run_encode(options: argparse.Namespace) -> None:
     from qebench.common import files, images
     from qebench.datasets import originals
 
@@ -103,7 +93,7 @@ def _encode(options: argparse.Namespace) -> None:
     )
 
 
-def _decode(options: argparse.Namespace) -> None:
+def run_decode(options: argparse.Namespace) -> None:
     from qebench.common import images
 
     module, settings = _find(options)
@@ -117,7 +107,7 @@ def _decode(options: argparse.Namespace) -> None:
     print(f"{bits} bits ({bits / image.shape[0] / image.shape[1]:.4f} bpp), {module.version(settings)}")
 
 
-def _folder(options: argparse.Namespace) -> None:
+def run_compress(options: argparse.Namespace) -> None:
     from qebench.coding import processes
 
     processes.prepare(f"compressors.{options.compressor}")
@@ -126,11 +116,3 @@ def _folder(options: argparse.Namespace) -> None:
     module, settings = _find(options)
     interface.check_quality(module, options.quality)
     folder.compress(module, options.quality, settings, options.manifest, options.output, options.workers)
-
-
-class _Raw(argparse.RawDescriptionHelpFormatter):
-    pass
-
-
-if __name__ == "__main__":
-    main()

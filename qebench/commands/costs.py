@@ -7,26 +7,12 @@ from qebench.commands import arguments
 from qebench.networks.thresholds import threshold
 
 
-def add(steps: arguments.Steps) -> None:
-    """Add these commands."""
-    _add_complexity(steps.add_parser("complexity", help="parameters and GMACs of one method, per exit"))
-    _add_survey(steps.add_parser("survey", help="the table of complexity: every form of every network in methods/"))
-    _add_latency(steps.add_parser("latency", help="milliseconds per exit, at 512x512"))
-    _add_exit_latency(steps.add_parser("exit-latency", help="milliseconds of decoded pictures, with early exit or not"))
-    _add_latency_grid(
-        steps.add_parser("latency-grid", help="milliseconds over batches, sizes, precisions, eager and compiled")
-    )
-    _add_latency_table(steps.add_parser("latency-table", help="files of latency to one table"))
-    _add_latency_keep(steps.add_parser("latency-keep", help="what was measured here to benchmarks/measured/NAME.csv"))
-
-
-def _add_complexity(parser: argparse.ArgumentParser) -> None:
+def add_complexity(parser: argparse.ArgumentParser) -> None:
     arguments.add_form(parser)
     arguments.add_size(parser)
-    parser.set_defaults(run=_complexity)
 
 
-def _complexity(options: argparse.Namespace) -> None:
+def run_complexity(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import complexity
 
@@ -34,12 +20,11 @@ def _complexity(options: argparse.Namespace) -> None:
     files.write_csv(records, options.output)
 
 
-def _add_survey(parser: argparse.ArgumentParser) -> None:
+def add_survey(parser: argparse.ArgumentParser) -> None:
     arguments.add_size(parser)
-    parser.set_defaults(run=_survey)
 
 
-def _survey(options: argparse.Namespace) -> None:
+def run_survey(options: argparse.Namespace) -> None:
     from qebench.common import provenance, typesetting
     from qebench.cost import complexity
 
@@ -49,15 +34,14 @@ def _survey(options: argparse.Namespace) -> None:
     provenance.write(written, [], {}, [])
 
 
-def _add_latency(parser: argparse.ArgumentParser) -> None:
+def add_latency(parser: argparse.ArgumentParser) -> None:
     arguments.add_form(parser)
     parser.add_argument("--block-size", type=int, choices=[4, 8], default=4, help="of the IQAM")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
-    parser.set_defaults(run=_latency)
 
 
-def _latency(options: argparse.Namespace) -> None:
+def run_latency(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import latency
 
@@ -66,7 +50,7 @@ def _latency(options: argparse.Namespace) -> None:
     files.write_csv(records, options.output)
 
 
-def _add_exit_latency(parser: argparse.ArgumentParser) -> None:
+def add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--compressor", required=True)
@@ -75,10 +59,9 @@ def _add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of early exit")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
-    parser.set_defaults(run=_exit_latency)
 
 
-def _exit_latency(options: argparse.Namespace) -> None:
+def run_exit_latency(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import exit_latency
 
@@ -89,14 +72,13 @@ def _exit_latency(options: argparse.Namespace) -> None:
     print(exit_latency.text(records))
 
 
-def _add_latency_grid(parser: argparse.ArgumentParser) -> None:
+def add_latency_grid(parser: argparse.ArgumentParser) -> None:
     arguments.add_form(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
-    parser.set_defaults(run=_latency_grid)
 
 
-def _latency_grid(options: argparse.Namespace) -> None:
+def run_latency_grid(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import latency_grid
 
@@ -104,26 +86,24 @@ def _latency_grid(options: argparse.Namespace) -> None:
     files.write_csv(latency_grid.measure(options.method, options.channels, device, options.weights), options.output)
 
 
-def _add_latency_table(parser: argparse.ArgumentParser) -> None:
+def add_latency_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", help="measured on this machine")
     parser.add_argument("--measured", type=Path, nargs="*", default=[], help="files of benchmarks/measured")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.set_defaults(run=_latency_table)
 
 
-def _latency_table(options: argparse.Namespace) -> None:
+def run_latency_table(options: argparse.Namespace) -> None:
     from qebench.cost import measured
 
     measured.write(measured.combine(options.inputs, options.measured), options.output)
 
 
-def _add_latency_keep(parser: argparse.ArgumentParser) -> None:
+def add_latency_keep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="of the machine, as epyc-9xx5-2-cores")
     parser.add_argument("--latency", type=Path, default=Path("results/latency.csv"))
-    parser.set_defaults(run=_latency_keep)
 
 
-def _latency_keep(options: argparse.Namespace) -> None:
+def run_latency_keep(options: argparse.Namespace) -> None:
     from qebench.cost import measured
 
     print(measured.keep(options.name, options.latency))

@@ -3,17 +3,8 @@
 import argparse
 from pathlib import Path
 
-from qebench.commands import arguments
 
-
-def add(steps: arguments.Steps) -> None:
-    """Add these commands."""
-    _add_prepare(steps.add_parser("prepare", help="pictures to the originals of a protocol"))
-    _add_dataset(steps.add_parser("dataset", help="what a known data set is, whether a folder holds it, how to get it"))
-    _add_shard(steps.add_parser("shard", help="the manifest of a part of a data set"))
-
-
-def _add_prepare(parser: argparse.ArgumentParser) -> None:
+def add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", help="a folder of pictures, or demo")
     parser.add_argument("-o", "--output", type=Path, required=True, help="X.csv; the images go to X/ beside it")
     parser.add_argument("--colour", choices=["luma", "rgb"], required=True)
@@ -21,10 +12,9 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, default=1, help="factor of down-scaling (default: 1)")
     parser.add_argument("--dataset", default="", help="check that the pictures are of it: raise, div2k, kodak, ...")
     parser.add_argument("--split", type=Path, help="take only the test part of this split file")
-    parser.set_defaults(run=_prepare)
 
 
-def _prepare(options: argparse.Namespace) -> None:
+def run_prepare(options: argparse.Namespace) -> None:
     from qebench.datasets import originals
 
     folder = None if options.folder == "demo" else Path(options.folder)
@@ -33,16 +23,15 @@ def _prepare(options: argparse.Namespace) -> None:
     originals.write(sources, protocol, options.output.with_suffix(""), options.output, options.dataset)
 
 
-def _add_dataset(parser: argparse.ArgumentParser) -> None:
+def add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="raise, div2k, kodak, live1 or classic5")
     parser.add_argument("folder", type=Path, nargs="?", help="with its pictures, to check every one")
     obtain = parser.add_mutually_exclusive_group()
     obtain.add_argument("--download", metavar="PART", help="get this part into the folder first, from its source")
     obtain.add_argument("--zip", type=Path, metavar="FILE", help="unpack this official archive into the folder first")
-    parser.set_defaults(run=_dataset)
 
 
-def _dataset(options: argparse.Namespace) -> None:
+def run_dataset(options: argparse.Namespace) -> None:
     from qebench.datasets import fetch, known
 
     collection = known.find(options.name)
@@ -58,15 +47,14 @@ def _dataset(options: argparse.Namespace) -> None:
     print(fetch.verify(options.name, options.folder))
 
 
-def _add_shard(parser: argparse.ArgumentParser) -> None:
+def add_shard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path, help="X.csv, beside X/")
     parser.add_argument("number", type=int, help="from 1")
     parser.add_argument("count", type=int)
     parser.add_argument("-o", "--output", type=Path, required=True, help="Y.csv; beside it Y, a link to X/")
-    parser.set_defaults(run=_shard)
 
 
-def _shard(options: argparse.Namespace) -> None:
+def run_shard(options: argparse.Namespace) -> None:
     from qebench.datasets import shards
 
     shards.write(options.manifest, options.number, options.count, options.output)

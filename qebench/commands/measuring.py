@@ -7,16 +7,7 @@ from pathlib import Path
 from qebench.commands import arguments
 
 
-def add(steps: arguments.Steps) -> None:
-    """Add these commands."""
-    _add_evaluate(steps.add_parser("evaluate", help="measure one method on one compressor"))
-    _add_merge(steps.add_parser("merge", help="several files of measurements to one"))
-    _add_examples(
-        steps.add_parser("examples", help="a few images to look at, enhanced again, beside what was measured")
-    )
-
-
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method")
     parser.add_argument("--weights", type=Path)
     arguments.add_pictures(parser)
@@ -25,10 +16,9 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     arguments.add_iqam(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
-    parser.set_defaults(run=_evaluate)
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+def run_evaluate(options: argparse.Namespace) -> None:
     from qebench.evaluation import measurements
     from qebench.evaluation.evaluate import evaluate
 
@@ -49,30 +39,28 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(pace, file=sys.stderr)
 
 
-def _add_merge(parser: argparse.ArgumentParser) -> None:
+def add_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+")
     parser.add_argument("--whole", type=Path, help="the manifest of the data set, if they are of its parts")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.set_defaults(run=_merge)
 
 
-def _merge(options: argparse.Namespace) -> None:
+def run_merge(options: argparse.Namespace) -> None:
     from qebench.evaluation import measurements
 
     measurements.merge(options.inputs, options.output, options.whole)
 
 
-def _add_examples(parser: argparse.ArgumentParser) -> None:
+def add_examples(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurements", type=Path, required=True)
     arguments.add_pictures(parser)
     parser.add_argument("--methods", nargs="+", required=True, metavar="METHOD[=WEIGHTS]", help="in the order to show")
     parser.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T[/T...]")
     parser.add_argument("-o", "--output", type=Path, required=True, help="X.csv; the images go to X/ beside it")
     arguments.add_device(parser)
-    parser.set_defaults(run=_examples)
 
 
-def _examples(options: argparse.Namespace) -> None:
+def run_examples(options: argparse.Namespace) -> None:
     from qebench.evaluation import examples, measurements
 
     device = arguments.device(options)

@@ -8,22 +8,12 @@ from pathlib import Path
 from qebench.commands import arguments
 
 
-def add(steps: arguments.Steps) -> None:
-    """Add these commands."""
-    _add_table(steps.add_parser("table", help="one table of benchmarks/tables/"))
-    _add_figure(steps.add_parser("figure", help="one figure of benchmarks/figures/"))
-    _add_reproduction(steps.add_parser("reproduction", help="every published number against ours, with a verdict"))
-    _add_report(steps.add_parser("report", help="the page of tables, plots, images and provenance"))
-    _add_strips(steps.add_parser("strips", help="the figure of the examples of one compressor"))
-
-
-def _add_table(parser: argparse.ArgumentParser) -> None:
+def add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     _add_results(parser)
-    parser.set_defaults(run=_table)
 
 
-def _table(options: argparse.Namespace) -> None:
+def run_table(options: argparse.Namespace) -> None:
     from qebench.common import plugins, typesetting
 
     results, module = _results(options), plugins.find("benchmarks/tables", options.name)
@@ -34,28 +24,26 @@ def _table(options: argparse.Namespace) -> None:
     _record(written, [*options.complexity, *options.latency], options)
 
 
-def _add_figure(parser: argparse.ArgumentParser) -> None:
+def add_figure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     _add_results(parser, needed=False)  # a figure of costs takes --complexity alone
-    parser.set_defaults(run=_figure)
 
 
-def _figure(options: argparse.Namespace) -> None:
+def run_figure(options: argparse.Namespace) -> None:
     from qebench.common import plugins, style
 
     drawn = style.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output)
     _record(drawn, [*options.complexity, *options.latency], options)
 
 
-def _add_reproduction(parser: argparse.ArgumentParser) -> None:
+def add_reproduction(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
     parser.add_argument("--survey", type=Path, required=True, help="complexity.csv of all networks")
     parser.add_argument("--literature", type=Path, nargs="*", default=[], help="files of jpeg-literature -o")
     parser.add_argument("--follows", default="", help="the paper's protocol that the run follows (default: none)")
-    parser.set_defaults(run=_reproduction)
 
 
-def _reproduction(options: argparse.Namespace) -> None:
+def run_reproduction(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.publishing import ours, reproduction
 
@@ -69,7 +57,7 @@ def _reproduction(options: argparse.Namespace) -> None:
     _record(published, [*options.complexity, *options.latency, options.survey, *options.literature], options)
 
 
-def _add_report(parser: argparse.ArgumentParser) -> None:
+def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurements", type=Path, required=True)
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="X.csv, beside X.md")
     parser.add_argument("--figures", type=Path, nargs="*", default=[], help="PNG files")
@@ -79,10 +67,9 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", required=True, help="in words")
     parser.add_argument("--config", required=True, help="as text")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.set_defaults(run=_report)
 
 
-def _report(options: argparse.Namespace) -> None:
+def run_report(options: argparse.Namespace) -> None:
     import pandas as pd
     import yaml
 
@@ -101,16 +88,15 @@ def _report(options: argparse.Namespace) -> None:
     provenance.write([options.output], [options.measurements, *shown_files], yaml.safe_load(options.config), records)
 
 
-def _add_strips(parser: argparse.ArgumentParser) -> None:
+def add_strips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("examples", type=Path, help="COMPRESSOR.csv, beside COMPRESSOR/")
     parser.add_argument("--measurements", type=Path, required=True, help="that the examples are from")
     parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
     arguments.add_iqam(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.set_defaults(run=_strips)
 
 
-def _strips(options: argparse.Namespace) -> None:
+def run_strips(options: argparse.Namespace) -> None:
     from qebench.common import style
     from qebench.publishing import qualitative
 

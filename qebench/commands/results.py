@@ -6,21 +6,13 @@ from pathlib import Path
 from qebench.commands import arguments
 
 
-def add(steps: arguments.Steps) -> None:
-    """Add these commands."""
-    _add_verify(steps.add_parser("verify", help="do results still hold? checksums of all, and a sample measured again"))
-    _add_compare(steps.add_parser("compare", help="what changed between two folders of results"))
-    _add_export(steps.add_parser("export", help="tables, figures, measurements as one archive with an RO-Crate"))
-
-
-def _add_verify(parser: argparse.ArgumentParser) -> None:
+def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--sample", type=int, default=8, metavar="N", help="images to measure again (default: 8)")
     arguments.add_device(parser)
-    parser.set_defaults(run=_verify)
 
 
-def _verify(options: argparse.Namespace) -> None:
+def run_verify(options: argparse.Namespace) -> None:
     from qebench.publishing.verify import verify
 
     device = arguments.device(options)
@@ -34,25 +26,23 @@ def _verify(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.results}: {broken} findings, see above; `snakemake` makes results anew")
 
 
-def _add_compare(parser: argparse.ArgumentParser) -> None:
+def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
-    parser.set_defaults(run=_compare)
 
 
-def _compare(options: argparse.Namespace) -> None:
+def run_compare(options: argparse.Namespace) -> None:
     from qebench.publishing import comparison
 
     print(comparison.compare(options.before, options.after))
 
 
-def _add_export(parser: argparse.ArgumentParser) -> None:
+def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("output", type=Path, help="X.zip")
-    parser.set_defaults(run=_export)
 
 
-def _export(options: argparse.Namespace) -> None:
+def run_export(options: argparse.Namespace) -> None:
     from qebench.publishing import archive
 
     archive.write(options.results, options.output)

@@ -17,10 +17,9 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from qebench.common import files
+from qebench.common import files, plugins
 
 LIBRARIES = ["torch", "numpy", "scipy", "scikit-image", "pillow", "av", "imageio-ffmpeg", "pandas", "pyarrow", "numba"]
-ROOT = Path(__file__).resolve().parent.parent
 SUFFIX = ".provenance.json"
 
 
@@ -98,5 +97,5 @@ def distinct(values: Iterable) -> list:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(["git", *arguments], cwd=plugins.ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()

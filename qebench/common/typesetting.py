@@ -6,8 +6,11 @@ piece, one under the other; those that all have in common name the rows, and a r
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
+
+from qebench.common import files
 
 MARK = "†"  # a star would be taken for Markdown's emphasis
 SPACE = "\n\\bigskip\n\n"  # between tables in LaTeX
@@ -70,3 +73,39 @@ def _heading(name: str, side: str) -> str:
     """Return the name of a column with a word a line, flush to the side (l or r) of its cells."""
     lines = name.replace("_", r"\\")
     return rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{lines}\end{{tabular}}" if "_" in name else name
+
+
+def write(
+    frame: pd.DataFrame,
+    note: str,
+    output: Path,
+    marked: pd.DataFrame | None = None,
+    places: pd.DataFrame | None = None,
+    parts: list[list[str]] | None = None,
+) -> list[Path]:
+    """Write a table as `output` (.csv) and beside it as .md and .tex, each with `note` but the CSV; return the three.
+
+    Numbers are rounded already; those of a column are printed with equally many decimals. Missing cells are empty. In
+    the versions for people, cells where `marked` (bool) is true get a dagger; those where `places` is 1 are bold, and 2
+    underlined. `marked` is shaped like `frame`, or has some of its rows and columns; the rest is as in `typesetting`.
+    """
+    cells = frame.apply(aligned)
+    shown = cells.where(~like(frame, marked, False), cells + MARK)
+    texts = {
+        output: cells.to_csv(index=False, lineterminator="\n"),
+        output.with_suffix(".md"): f"{markdown(shown, places, parts)}\n\n{note}\n",
+        output.with_suffix(".tex"): f"{latex(shown, places, parts)}% {PACKAGES} {note}\n",
+    }
+    for path, text in texts.items():
+        with files.replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def aligned(column: pd.Series) -> pd.Series:
+    """Return a column as text, numbers with the decimals of the longest."""
+    texts = column.map(lambda cell: "" if pd.isna(cell) else str(cell))
+    if column.map(lambda cell: isinstance(cell, float)).all():
+        decimals = texts.str.partition(".")[2].str.len().max()
+        texts = column.map(lambda cell: "" if pd.isna(cell) else f"{cell:.{decimals}f}")
+    return texts

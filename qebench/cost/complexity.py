@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from qebench.common.ranking import rank
-from qebench.networks.layers.eca import ECA
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from qebench.checkpoints import catalogue
-from qebench.common import plugins
-from qebench.evaluation import published
+from qebench.common import plugins, published
+from qebench.common.ranking import rank
 from qebench.networks import multi_exit
+from qebench.networks.layers.eca import ECA
 
 SIDE = 512  # pixels, as in the paper
 GIGA = 1e9

@@ -96,7 +96,7 @@ def _decoded(channels: int) -> np.ndarray:
     """Return a photograph as JPEG leaves it, uint8 (SIDE, SIDE) or (SIDE, SIDE, 3)."""
     from skimage import data
 
-    from compressors import jpeg
+    jpeg = plugins.find("compressors", "jpeg")
 
     original = data.camera() if channels == 1 else data.astronaut()  # both are of this size
     return jpeg.decode(jpeg.encode(original, 30))

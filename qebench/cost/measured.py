@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from qebench.common import files, ranking, typesetting
+from qebench.common import files, plugins, ranking, typesetting
 from qebench.cost import machine
 
-FOLDER = Path(__file__).parent
+FOLDER = plugins.ROOT / "benchmarks/measured"
 HERE = "here"  # the source of rows that were measured on this machine
 SHOWN = (
     *("method", "early_exit", "exit", "compressor", "quality", "mean_exit", "precision", "batch", "height", "width"),

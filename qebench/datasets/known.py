@@ -48,7 +48,7 @@ COLLECTIONS = {
         citation="Agustsson, Timofte: NTIRE 2017 Challenge on Single Image Super-Resolution: Dataset and Study. "
         "CVPR Workshops 2017, doi:10.1109/CVPRW.2017.150",
         source="Its official page is data.vision.ee.ethz.ch/cvl/DIV2K: get the high resolution images there, or let "
-        "`python -m benchmarks dataset div2k FOLDER --download valid` do it (449 MB; train: 3.5 GB).",
+        "`qebench dataset div2k FOLDER --download valid` do it (449 MB; train: 3.5 GB).",
         names="0(?!000)[0-8][0-9]{2}|0900",
         sizes=("2040x*",),
         archives=(  # SHA-256 as in TensorFlow Datasets, div2k/checksums.tsv
@@ -70,7 +70,7 @@ COLLECTIONS = {
         terms="released by the Eastman Kodak Company for unrestricted use",
         citation="Franzen: Kodak Lossless True Color Image Suite, r0k.us/graphics/kodak",
         source="It is at r0k.us/graphics/kodak: get kodim01.png to kodim24.png there, or let "
-        "`python -m benchmarks dataset kodak FOLDER --download all` do it (15 MB).",
+        "`qebench dataset kodak FOLDER --download all` do it (15 MB).",
         archives=tuple(
             Archive("all", f"https://r0k.us/graphics/kodak/kodak/kodim{number:02}.png") for number in range(1, 25)
         ),

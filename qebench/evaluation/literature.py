@@ -13,16 +13,13 @@ import pandas as pd
 from tabulate import tabulate
 from tqdm import tqdm
 
-from benchmarks.metrics import of_pictures, psnr, ssim
-from compressors import jpeg
-from qebench.common import images, plugins
+from qebench.common import images, plugins, published
+from qebench.common.metrics import of_pictures
 from qebench.datasets import originals
-from qebench.evaluation import published
 from qebench.networks import loading, pixels, tiling
 
 COUNTS = {"classic5": 5, "live1": 29}  # images per data set
 QUALITIES = (10, 20, 30, 40)
-METRICS = {"psnr": psnr, "ssim": ssim}
 FORMATS = {"psnr": (".3f", ".2f"), "ssim": (".5f", ".4g")}  # of ours, and as published: SSIM with three or four digits
 KEYS = ["dataset", "quality", "method", "metric"]
 
@@ -38,14 +35,16 @@ def compare(
     Raises what the method's `load` raises, and ValueError if a folder has another number of pictures than its data set.
     """
     originals = [(dataset, image) for dataset, folder in folders.items() for image in _read(dataset, folder)]
+    metrics = {name: plugins.find("benchmarks/metrics", name) for name in FORMATS}
+    jpeg = plugins.find("compressors", "jpeg")
     model = plugins.find("methods", method).load(weights, device)
     model = loading.prepare(model)
     rows = []
     for (dataset, original), quality in tqdm(list(product(originals, qualities)), unit="picture", disable=None):
         decoded = jpeg.decode(jpeg.encode(original, quality))
         enhanced = pixels.to_images(tiling.enhance(model, pixels.to_tensor([decoded], device))[-1])[0]
-        for (name, picture), metric in product({"decoded": decoded, method: enhanced}.items(), METRICS):
-            rows.append((dataset, quality, name, metric, of_pictures(METRICS[metric], original, picture)))
+        for (name, picture), metric in product({"decoded": decoded, method: enhanced}.items(), metrics):
+            rows.append((dataset, quality, name, metric, of_pictures(metrics[metric], original, picture)))
     ours = pd.DataFrame(rows, columns=[*KEYS, "ours"]).groupby(KEYS, sort=False).mean()
     papers = published.read("jpeg_literature").astype({"quality": int}).set_index(KEYS)["value"]
     table = ours.join(papers.rename("published"))
@@ -67,6 +66,7 @@ def text(comparison: pd.DataFrame) -> str:
     align = ["left", "right", "right", "left"] + ["right"] * 6
     headers = ["dataset", "n", "QF", "method", *columns]
     table = tabulate(lines, headers, "simple", disable_numparse=True, colalign=align)
+    jpeg = plugins.find("compressors", "jpeg")
     note = f"Luma, 8-bit results, no border cropped; JPEG by {jpeg.version()}; sources: benchmarks/published/README.md"
     return f"{table}\n\n{note}"
 

@@ -10,7 +10,7 @@ overshoots between them.
 import numpy as np
 import pandas as pd
 
-from benchmarks.metrics import IDENTICAL
+from qebench.common.metrics import IDENTICAL
 from qebench.evaluation import early_exit, measurements
 from qebench.networks.thresholds import Threshold
 

@@ -4,16 +4,19 @@ After each exit but the last, the image is scored by IQAM; the images that reach
 network goes on with the rest (RBQE, ECCV 2020, Fig. 2).
 """
 
-import torch
-from torch import Tensor
+from collections.abc import Generator, Iterator
+from typing import Protocol, runtime_checkable
 
-from qebench import iqam
-from qebench.networks import multi_exit, pixels, thresholds
+import torch
+from torch import Tensor, nn
+
+from qebench.iqa import iqam
+from qebench.networks import pixels, thresholds
 
 
 @torch.inference_mode()
 def enhance(
-    model: multi_exit.MultiExit, x: Tensor, block_size: int, threshold: thresholds.Threshold, variant: str = "matlab"
+    model: "MultiExit", x: Tensor, block_size: int, threshold: thresholds.Threshold, variant: str = "matlab"
 ) -> tuple[Tensor, Tensor]:
     """Return the enhanced images and the exit (N,) that each took, counted from 1.
 
@@ -53,3 +56,17 @@ def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
     first = pixels.to_bytes(images[:, :1]) if variant == "matlab" else images[:, :1]
     values = 255 * first.float() if first.is_floating_point() else first.float()
     return iqam.score(values, block_size, variant)
+
+
+@runtime_checkable
+class MultiExit(Protocol):
+    """A network that has several exits; `exits` is a generator of the enhanced images as in `methods/__init__.py`."""
+
+    exit_count: int
+
+    def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]: ...
+
+
+def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
+    """Yield the model's results for `x`, one per exit; a model without `exits` has one."""
+    return model.exits(x) if isinstance(model, MultiExit) else iter([model(x)])

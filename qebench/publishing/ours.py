@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from qebench.evaluation import early_exit, measurements, published
-from qebench.evaluation.published import IN_THE_PAPER
+from qebench.common import published
+from qebench.common.published import IN_THE_PAPER
+from qebench.evaluation import early_exit, measurements
 from qebench.evaluation.results import AVERAGE, Results
 
 IMAGE = ["dataset", "image"]

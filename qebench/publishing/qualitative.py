@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
-from qebench.common.style import STYLE
 
-from qebench import iqam
+from qebench.common.style import STYLE
 from qebench.datasets import manifests
 from qebench.evaluation import examples
+from qebench.iqa import iqam
 from qebench.networks import pixels
 
 SIDE = 64  # of the crops, pixels

@@ -8,8 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from qebench.common import plugins
-from qebench.evaluation import published
+from qebench.common import plugins, published
 
 # How far ours may be from the number in the paper where the protocol is the same. Networks were trained anew, on other
 # pictures than the authors': 0.05 dB is the order of what two trainings of one network differ by.
@@ -129,7 +128,7 @@ def _missing(row, methods: list[str], there: set[str]) -> str:
     if row.metric == "images_per_s":
         return "needs a Tesla V100; results/latency.csv has the times of this machine"
     if row.protocol == "jpeg-literature":
-        return f"python -m benchmarks jpeg-literature, with -o results/jpeg_literature/{row.method}.csv"
+        return f"qebench study jpeg-literature, with -o results/jpeg_literature/{row.method}.csv"
     if row.method not in methods and row.method != "decoded":
         return f"{row.method} was not run: name it under methods in the config; methods/weights/README.md on weights"
     return f"not among what was run: --configfile workflow/config/{row.protocol}.yaml"

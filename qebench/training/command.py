@@ -21,7 +21,7 @@ UNFINISHED = 75  # the exit status of a run whose budget ended first: EX_TEMPFAI
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train as the options of `python -m methods train` say and print the card of the weights.
+    """Train as the options of `qebench train` say and print the card of the weights.
 
     Ends with status UNFINISHED if the budget was too short.
     """

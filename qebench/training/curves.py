@@ -8,9 +8,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from qebench.common.style import COLOURS, MARKERS, STYLE
 
 from qebench.common import files
+from qebench.common.style import COLOURS, MARKERS, STYLE
 
 
 def write(table: Path, output: Path) -> None:

@@ -14,8 +14,8 @@ COLUMNS = ["step", "seconds", "loss", "quality", "exit", "delta_psnr"]
 WARNING = """
 ##### WARNING: the mean validation gain is {gain:+.3f} dB after {steps} steps ({seconds:.0f} s), not above 0.
 ##### Look for, in this order: a learning rate too high for this network (the loss is {loss:.3g}; well above 1 it
-##### diverges: try --learning-rate 1e-4); start values that do not suit it (methods/start_values.py); pictures that
-##### had been compressed before; a machine so slow that these steps are too few. Training goes on.
+##### diverges: try --learning-rate 1e-4); start values that do not suit it (qebench/training/start_values.py);
+##### pictures that had been compressed before; a machine so slow that these steps are too few. Training goes on.
 """
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from qebench.training.pair_sources import Recipe
 
 from qebench.common import files, plugins
 from qebench.training import pair_sources, pairs
+from qebench.training.pair_sources import Recipe
 
 DESCRIPTION = "pairs.json"
 
@@ -46,7 +46,7 @@ def unpack(recipe: Recipe, workers: int, path: Path) -> None:
             _check(source, description, recipe)
             entries = [[archive.read(name) for name in _names(recipe, number)] for number in range(content["count"])]
     except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{source} is no whole pack of pairs: `python -m methods pack` makes one") from error
+        raise ValueError(f"{source} is no whole pack of pairs: `qebench pack` makes one") from error
     pictures = [(_from_webp(original, recipe.colour), bitstreams) for original, *bitstreams in entries]
     pixels = pair_sources.decode(pictures, recipe, workers)
     if pairs.sha256(pixels) != content["sha256"]:

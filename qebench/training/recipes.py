@@ -48,7 +48,9 @@ class Recipe:
         try:
             settings = Settings(**chosen)
         except TypeError as error:
-            raise ValueError(f"{FOLDER.name}/{self.name}.yaml: {error}: settings are those of methods/run.py") from None
+            raise ValueError(
+                f"{FOLDER.name}/{self.name}.yaml: {error}: settings are those of qebench/training/run.py"
+            ) from None
         except ValueError as error:
             raise ValueError(f"{FOLDER.name}/{self.name}.yaml: {error}") from None
         for name, value in asdict(Settings()).items():

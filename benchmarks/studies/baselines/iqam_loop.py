@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.ndimage import correlate
 
-from qebench.iqam import definition
+from qebench.iqa import definition
 
 
 def score(image: np.ndarray, block_size: int) -> float:

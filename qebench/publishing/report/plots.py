@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 import plotly.graph_objects as go
-from qebench.common.style import COLOURS
 
+from qebench.common.style import COLOURS
 from qebench.evaluation import rate_distortion
 from qebench.evaluation.results import Results
 

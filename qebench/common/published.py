@@ -1,11 +1,12 @@
 """Published numbers, as tidy tables; README.md names the papers and their protocols."""
 
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 
-FOLDER = Path(__file__).parent
+from qebench.common import plugins
+
+FOLDER = plugins.ROOT / "benchmarks/published"
 KEYS = ["dataset", "compressor", "quality", "method", "form", "exit", "threshold", "metric"]
 COLUMNS = ["source", "protocol", *KEYS, "value", "uncertainty"]
 
@@ -29,3 +30,6 @@ def read_all() -> pd.DataFrame:
     """Return the numbers of all papers, `paper` being the first column."""
     papers = sorted(path.stem for path in FOLDER.glob("*.csv"))
     return pd.concat([read(paper).assign(paper=paper) for paper in papers], ignore_index=True)[["paper", *COLUMNS]]
+
+
+IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same

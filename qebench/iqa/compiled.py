@@ -1,6 +1,6 @@
 """What blocks are judged by in IQAM's variant "matlab", compiled for CPUs by numba.
 
-`methods.iqam` defines it, in torch, where every step passes over the whole image. Here 64 blocks at a time take all
+`tensors` has it in torch, where every step passes over the whole image. Here 64 blocks at a time take all
 steps within the processor's caches. They form a tile: pixel or moment (row, column) of block b is at
 (row * size + column) * 64 + b, so neighbours in memory take the same step, which the compiler turns into vector
 instructions. It must know all distances for that: tiles are flat, 64 is a constant, and so is `size`, since numba
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from qebench.iqam import definition
+from qebench.iqa import definition
 
 BLOCKS = 64  # of a tile; three tiles of 8x8 blocks in float32 take 48 KiB
 OPTIONS: dict[str, Any] = {
@@ -28,7 +28,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def measure(images: np.ndarray, block_size: int) -> np.ndarray:
-    """Return the measures (3, N, rows * columns) of `iqam.measure` for float32 or float64 images (N, H, W)."""
+    """Return the measures (3, N, rows * columns) of `tensors.measure` for float32 or float64 images (N, H, W)."""
     rows, columns = definition.grid(images.shape[1:], block_size)
     measures = np.empty((3, len(images), rows * columns), images.dtype)
     tiles = np.zeros((3, block_size**2 * BLOCKS), images.dtype)

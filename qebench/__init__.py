@@ -1,0 +1,1 @@
+"""QEBench: a benchmark and reproducibility suite for quality enhancement of compressed images."""
