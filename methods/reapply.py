@@ -31,6 +31,8 @@ class Reapply(nn.Module):
     Raises ValueError for an image that was not decoded from JPEG.
     """
 
+    channels = None
+
     def forward(self, x: Tensor) -> Tensor:
         return pixels.to_tensor([reapply(image) for image in pixels.to_images(x)], x.device).to(x.dtype)
 

@@ -40,6 +40,8 @@ class SPP(nn.Module):
     Raises the errors of `postprocess`.
     """
 
+    channels = None
+
     def forward(self, x: Tensor) -> Tensor:
         qps = [choose_qp(estimate.estimate(image)) for image in pixels.to_images(x)]
         planes = pixels.to_bytes(x).cpu().numpy()

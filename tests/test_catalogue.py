@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from qebench.__main__ import main
-from qebench.checkpoints import catalogue
 from qebench.common import plugins
+from qebench.networks import catalogue
 
 METHODS = plugins.names("methods")
 NETWORKS = [method for method in METHODS if catalogue.networks(method)]

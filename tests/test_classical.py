@@ -19,6 +19,7 @@ from compressors.jpeg import estimate
 from methods import reapply, spp
 from qebench.common import colour
 from qebench.networks import pixels, tiling
+from qebench.networks.network import describe
 
 INNER = np.s_[16:-16, 16:-16]  # where the border does not reach
 
@@ -35,7 +36,9 @@ def texture(side: int, smoothness: float, contrast: float, seed: int) -> np.ndar
 
 def gain(method: ModuleType, original: np.ndarray, picture: np.ndarray) -> float:
     """Return by how many dB of PSNR a method brings a picture closer to the original."""
-    result = pixels.to_images(tiling.enhance(method.load(None, "cpu"), pixels.to_tensor([picture], "cpu"))[0])[0]
+    result = pixels.to_images(
+        tiling.enhance(describe(method.load(None, "cpu")), pixels.to_tensor([picture], "cpu"))[0]
+    )[0]
     before, after = (np.mean((image.astype(float) - original) ** 2) for image in (picture, result))
     return float(10 * np.log10(before / after))
 
@@ -92,16 +95,18 @@ def test_reapply_is_the_mean_of_the_picture_quantised_at_64_places(quality, came
 @pytest.mark.parametrize("method", [reapply, spp])
 def test_pictures_of_a_batch_have_their_own_quality(method, camera):
     x = pixels.to_tensor([decoded(camera[:64, 64:160], quality) for quality in (10, 60)], "cpu")
-    together = tiling.enhance(method.load(None, "cpu"), x)[0]
+    together = tiling.enhance(describe(method.load(None, "cpu")), x)[0]
     for number in (0, 1):
-        assert torch.equal(together[number], tiling.enhance(method.load(None, "cpu"), x[number : number + 1])[0][0])
+        assert torch.equal(
+            together[number], tiling.enhance(describe(method.load(None, "cpu")), x[number : number + 1])[0][0]
+        )
 
 
 @pytest.mark.parametrize("method", [reapply, spp])
 @pytest.mark.parametrize("size", [(16, 16), (37, 53)])
 def test_a_flat_picture_stays_as_it_is(method, size):
     x = torch.full((1, 3, *size), 77 / 255)
-    torch.testing.assert_close(tiling.enhance(method.load(None, "cpu"), x)[0], x)
+    torch.testing.assert_close(tiling.enhance(describe(method.load(None, "cpu")), x)[0], x)
 
 
 # The gains on these pictures are larger; a shift in the wrong direction or a wrong QP loses decibels.
@@ -150,7 +155,7 @@ def test_the_qp_follows_the_quality_between_those_of_the_table():
 
 def test_spp_of_a_picture_that_was_not_jpeg_is_that_at_the_other_qp(camera):
     picture = hevc.decode(hevc.encode(camera[128:224, 128:224], 37))
-    result = tiling.enhance(spp.load(None, "cpu"), pixels.to_tensor([picture], "cpu"))[0]
+    result = tiling.enhance(describe(spp.load(None, "cpu")), pixels.to_tensor([picture], "cpu"))[0]
     np.testing.assert_array_equal(pixels.to_images(result)[0], spp.postprocess(picture[None], spp.OTHER_QP)[0])
 
 

@@ -15,12 +15,11 @@ from benchmarks.figures import complexity as figure
 from benchmarks.figures import gain_over_cost
 from benchmarks.tables import table2
 from qebench.__main__ import main
-from qebench.checkpoints import catalogue
 from qebench.common import plugins
 from qebench.cost import complexity
 from qebench.evaluation.measurements import COLUMNS
 from qebench.evaluation.results import Results
-from qebench.networks import multi_exit
+from qebench.networks import catalogue, multi_exit
 
 # RBQE, ECCV 2020, Figs. 5a and 6b: method, exit, then GMACs published, by thop 0.0.30 run on the networks, and exact;
 # parameters used. One channel, 512x512.

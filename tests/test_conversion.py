@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from qebench.__main__ import main
-from qebench.checkpoints import cards, conversion, matconvnet
+from qebench.checkpoints import cards, matconvnet
 from qebench.checkpoints.forms import Form
 from qebench.common import plugins
+from qebench.networks import conversion
 from tests.test_checkpoints import LAYOUTS, Payload
 from tests.test_matconvnet import save_7_3, simplenn
 

@@ -8,8 +8,8 @@ from PIL import Image
 from skimage import data
 
 from qebench.__main__ import main
-from qebench.checkpoints import catalogue
 from qebench.common import images
+from qebench.networks import catalogue
 
 ORIGINAL = data.astronaut()[:160, 150:320]
 SHIPPED = [

@@ -9,9 +9,9 @@ import pytest
 
 from compressors import jpeg
 from qebench.__main__ import main
-from qebench.checkpoints import conversion
 from qebench.common import images, plugins, published
 from qebench.evaluation import literature
+from qebench.networks import conversion
 from tests.conftest import photograph
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))

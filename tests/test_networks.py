@@ -21,6 +21,7 @@ from methods.rbqe import network
 from methods.rbqe.powerqe import PowerQERBQE
 from qebench.common import plugins
 from qebench.networks import multi_exit, pixels, tiling
+from qebench.networks.network import describe
 
 GOLDEN = Path(__file__).parent / "golden"
 powerqe_v1 = importlib.import_module("methods.rbqe-powerqe-v1")
@@ -163,8 +164,8 @@ def test_the_original_checkpoint_loads_as_this_network(name: str, tmp_path: Path
     torch.save(container(original_state(name, "B")), tmp_path / "weights.pt")
     model, x = NETWORKS[name].method.load(tmp_path / "weights.pt", "cpu").double(), images(NETWORKS[name].build(), 1)
     assert not model.training
-    expected = tiling.enhance(filled(name, "B", torch.float64), x)
-    assert all(torch.equal(*pair) for pair in zip(tiling.enhance(model, x), expected, strict=True))
+    expected = tiling.enhance(describe(filled(name, "B", torch.float64)), x)
+    assert all(torch.equal(*pair) for pair in zip(tiling.enhance(describe(model), x), expected, strict=True))
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -178,7 +179,7 @@ def test_weights_tell_the_form_and_its_channels(name: str, tmp_path: Path) -> No
     assert repr(loaded) == repr(model)  # with the eps and momentum of every batch norm
     assert loaded.channels == model.channels
     assert sum(p.numel() for p in loaded.parameters()) == sum(p.numel() for p in model.parameters())
-    assert torch.equal(tiling.enhance(loaded, x)[0], tiling.enhance(model, x)[0])
+    assert torch.equal(tiling.enhance(describe(loaded), x)[0], tiling.enhance(describe(model), x)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -262,7 +263,7 @@ def test_every_form_takes_any_size(name: str) -> None:
     model = FORMS[name].build()
     for size in [(1, 1), (2, 3), (5, 2), (9, 14)]:
         x = torch.rand(1, model.channels, *size)
-        assert all(result.shape == x.shape for result in tiling.enhance(model, x))
+        assert all(result.shape == x.shape for result in tiling.enhance(describe(model), x))
 
 
 @torch.no_grad()
@@ -283,7 +284,7 @@ def test_powerqe_networks_take_any_size(size: tuple[int, int]) -> None:
 @every_network
 def test_images_of_any_size_are_enhanced(name: str, size: tuple[int, int]) -> None:
     model = filled(name, "B", torch.float32)
-    results = tiling.enhance(model, torch.rand(1, model.channels, *size))
+    results = tiling.enhance(describe(model), torch.rand(1, model.channels, *size))
     assert all(result.shape[2:] == size and result.isfinite().all() for result in results)
 
 
@@ -310,7 +311,7 @@ def test_rbqe_refuses_sizes_that_are_no_multiples_of_32() -> None:
 def test_enhance_mirrors_odd_sizes_and_crops_back() -> None:
     model, x = filled("rbqe_eccv", "B", torch.float64), wave_image([1, 1, 37, 53], torch.float64)
     mirrored = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (0, 27), (0, 11)], mode="reflect"))
-    results = tiling.enhance(model, x)
+    results = tiling.enhance(describe(model), x)
     assert len(results) == 5
     for result, whole in zip(results, model.exits(mirrored), strict=True):
         torch.testing.assert_close(result, whole[..., :37, :53], rtol=0, atol=ROUNDING)
@@ -323,7 +324,7 @@ def test_powerqe_v3_has_the_exits_of_its_checkpoint(heads: str, exits: int, tmp_
     original = NETWORKS[heads].build()
     save_file(original.state_dict(), tmp_path / "weights.safetensors")
     model, x = powerqe_v3.load(tmp_path / "weights.safetensors", "cpu"), torch.rand(1, 3, 9, 9)
-    results, expected = tiling.enhance(model, x), tiling.enhance(original, x)
+    results, expected = tiling.enhance(describe(model), x), tiling.enhance(describe(original), x)
     assert len(results) == exits
     assert all(torch.equal(result, wanted) for result, wanted in zip(results, expected, strict=True))
 
@@ -366,12 +367,12 @@ class Blurs(nn.Module):
 @pytest.mark.parametrize("held", [0, 10**9])  # no result at a time but one; all exits
 def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
     x = torch.rand(1, 1, 75, 101)
-    whole = tiling.enhance(Blurs(), x)
+    whole = tiling.enhance(describe(Blurs()), x)
     settings = {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": held}  # three 3x3 means see three pixels far
     for name, value in settings.items():
         monkeypatch.setattr(tiling, name, value)
-    torch.testing.assert_close(tiling.enhance(Blurs(), x), whole, rtol=0, atol=1e-6)
-    torch.testing.assert_close(list(tiling.stages(Blurs(), x, 2)), whole[1:], rtol=0, atol=1e-6)
+    torch.testing.assert_close(tiling.enhance(describe(Blurs()), x), whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(list(tiling.stages(describe(Blurs()), x, 2)), whole[1:], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("whole", [60, 2048])  # by tiles, in one piece
@@ -382,8 +383,8 @@ def test_8_bit_pictures_give_the_rounded_exits_of_their_values(
     for name, value in {"WHOLE": whole, "TILE": 48, "OVERLAP": 3}.items():
         monkeypatch.setattr(tiling, name, value)
     picture = np.random.default_rng(0).integers(0, 256, (75, 101, channels)).astype(np.uint8)
-    expected = [pixels.to_bytes(exit) for exit in tiling.enhance(Blurs(), pixels.to_tensor([picture], "cpu"))]
-    results = list(tiling.stages(Blurs(), pixels.stack([picture], "cpu"), rounded=True))
+    expected = [pixels.to_bytes(exit) for exit in tiling.enhance(describe(Blurs()), pixels.to_tensor([picture], "cpu"))]
+    results = list(tiling.stages(describe(Blurs()), pixels.stack([picture], "cpu"), rounded=True))
     assert [result.dtype for result in results] == [torch.uint8] * 3
     torch.testing.assert_close(results, expected, rtol=0, atol=0)
 
@@ -393,7 +394,7 @@ def test_exits_of_a_large_image_are_computed_when_they_are_asked_for(monkeypatch
         monkeypatch.setattr(tiling, name, value)
     model, x = Blurs(), torch.rand(1, 1, 75, 101)
     tile_count = len(list(tiling.tiles(75, 101)))
-    counts = [model.computed for _ in tiling.stages(model, x)]
+    counts = [model.computed for _ in tiling.stages(describe(model), x)]
     assert counts == [tile_count, tile_count * (1 + 2), tile_count * (1 + 2 + 3)]
 
 
@@ -404,10 +405,10 @@ def test_tiles_give_what_the_whole_image_gives(monkeypatch: pytest.MonkeyPatch) 
         if parameter.dim() > 1:  # PyTorch's start values fade over ten layers, so that a seam would hardly show
             nn.init.kaiming_normal_(parameter)
     x = torch.rand(2, 3, 75, 101)
-    whole = tiling.enhance(model, x)
+    whole = tiling.enhance(describe(model), x)
     monkeypatch.setattr(tiling, "OVERLAP", 10)  # ten 3x3 convolutions see ten pixels far
     monkeypatch.setattr(tiling, "WHOLE", 60)
     monkeypatch.setattr(tiling, "TILE", 48)
-    torch.testing.assert_close(tiling.enhance(model, x), whole, rtol=0, atol=1e-5)
+    torch.testing.assert_close(tiling.enhance(describe(model), x), whole, rtol=0, atol=1e-5)
     monkeypatch.setattr(tiling, "OVERLAP", 4)
-    assert (tiling.enhance(model, x)[0] - whole[0]).abs().max() > 1e-3  # the test sees a seam
+    assert (tiling.enhance(describe(model), x)[0] - whole[0]).abs().max() > 1e-3  # the test sees a seam

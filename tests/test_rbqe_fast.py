@@ -13,6 +13,7 @@ from compressors import jpeg
 from methods import dcad, decoded, rbqe
 from methods.rbqe import cpu, network
 from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks.network import describe
 
 WEIGHTS = Path(network.__file__).parent / "weights"
 
@@ -61,9 +62,9 @@ def test_networks_without_a_fast_form_stay_themselves() -> None:
 @torch.inference_mode()
 def test_every_exit_is_rbqes_at_any_size_and_batch(plain, fast, count: int, height: int, width: int) -> None:
     x = images(count, height, width)
-    whole = tiling.enhance(plain, x)
+    whole = tiling.enhance(describe(plain), x)
     assert len(whole) == 5
-    for ours, expected in zip(tiling.enhance(fast, x), whole, strict=True):
+    for ours, expected in zip(tiling.enhance(describe(fast), x), whole, strict=True):
         assert_equal(ours, expected)
 
 
@@ -90,12 +91,15 @@ def test_a_photograph_in_float32_is_rbqes_to_a_hundred_thousandth(camera, compre
     plain = rbqe.load(WEIGHTS / f"rbqe-luma-{compressor}.safetensors", "cpu")
     fast = loading.prepare(copy.deepcopy(plain))
     x = pixels.to_tensor([jpeg.decode(jpeg.encode(camera[100:229, 100:261], 20))], "cpu")
-    whole = tiling.enhance(plain, x)
-    for ours, expected in zip(tiling.enhance(fast, x), whole, strict=True):
+    whole = tiling.enhance(describe(plain), x)
+    for ours, expected in zip(tiling.enhance(describe(fast), x), whole, strict=True):
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
         assert (ours - x).abs().max() > 0.01  # it does something
     threshold = float(multi_exit.score(whole[1], 8))
-    assert multi_exit.enhance(fast, x, 8, threshold - 1e-3)[1] == multi_exit.enhance(plain, x, 8, threshold - 1e-3)[1]
+    assert (
+        multi_exit.enhance(describe(describe(fast)), x, multi_exit.Rule(multi_exit.Rule(8, threshold - 1e-3)))[1]
+        == multi_exit.enhance(describe(describe(plain)), x, multi_exit.Rule(multi_exit.Rule(8, threshold - 1e-3)))[1]
+    )
 
 
 def test_sizes_that_are_no_multiples_of_32_are_refused(fast) -> None:

@@ -8,10 +8,11 @@ from skimage import data
 
 from benchmarks.metrics import psnr
 from qebench import config
-from qebench.checkpoints import cards, catalogue
+from qebench.checkpoints import cards
 from qebench.common import colour, plugins
 from qebench.common.metrics import of_pictures
-from qebench.networks import pixels, tiling
+from qebench.networks import catalogue, pixels, tiling
+from qebench.networks.network import describe
 
 COMPRESSORS = config.preset("rgb")["compressors"]  # and those of luma, over which it lies
 PICTURES = {
@@ -80,7 +81,7 @@ def test_shipped_weights_gain_at_every_quality(method, stem, quality):
     gains = []
     for original in PICTURES[colours]:
         decoded = codec.decode(codec.encode(original, quality))
-        enhanced = tiling.enhance(model, pixels.to_tensor([decoded], "cpu"))[-1]
+        enhanced = tiling.enhance(describe(model), pixels.to_tensor([decoded], "cpu"))[-1]
         values = pixels.to_levels(enhanced)[0].permute(1, 2, 0).numpy().squeeze()  # unrounded, as in table 1
         before, after = (of_pictures(psnr, original, image) for image in (decoded, values))
         gains.append(after - before)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from qebench.commands import arguments
-from qebench.common import plugins
 from qebench.datasets import originals, shards
 from qebench.evaluation import early_exit
 from qebench.networks import loading, multi_exit, pixels
@@ -57,17 +56,16 @@ def compare(
     keys = ["dataset", "compressor", "quality", "trained_on"]
     for (dataset, compressor, quality, trained_on), _ in queried.groupby(keys, sort=False):
         codec = trained_on or compressor
-        model = plugins.find("methods", method).load(Path(weights.format(compressor=codec)), device)
-        model = loading.prepare(model)
-        if not isinstance(model, multi_exit.MultiExit):
+        network = loading.load(method, Path(weights.format(compressor=codec)), device)
+        if network.exit_count == 1:
             raise ValueError(f"{method} has one exit: name a method that has several")
-        block_size, threshold = compressors[codec]["iqam_block_size"], thresholds[codec]
+        rule = multi_exit.Rule(compressors[codec]["iqam_block_size"], thresholds[codec])
         manifests = shards.manifests(decoded, dataset, f"{compressor}/{quality}.csv")
         pictures = (originals.load(manifest.with_suffix(""), manifest) for manifest in manifests)
         for name, image in chain.from_iterable(pictures):
             x = pixels.to_tensor([image], device)
-            _, exit = multi_exit.enhance(model, x, block_size, threshold)
-            found.append([dataset, name, compressor, quality, method, trained_on, int(exit)])
+            exit = multi_exit.stop(network, network.planes(x), rule).exit
+            found.append([dataset, name, compressor, quality, method, trained_on, exit])
     stopped = pd.DataFrame(found, columns=[*early_exit.KEYS, "stopped"])
     return queried.merge(stopped, on=early_exit.KEYS, how="outer", validate="one_to_one")
 

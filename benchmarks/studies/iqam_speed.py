@@ -9,9 +9,9 @@ from skimage import data
 
 from benchmarks.studies.baselines import iqam_loop
 from qebench.commands import arguments
-from qebench.cost import clock, latency
+from qebench.cost import clock
 from qebench.iqa import iqam
-from qebench.networks import pixels
+from qebench.networks import loading, pixels
 
 RUNS = 15
 
@@ -31,8 +31,8 @@ def iqam_speed(device: str) -> str:
     picture = data.camera()
     images = pixels.to_tensor([picture], device)
     values = images * 255
-    model = latency.load("rbqe", None, device)
-    first = np.median(clock.times([lambda: model(images, 1)], RUNS, device))
+    network = loading.build("rbqe", None, device)
+    first = np.median(clock.times([lambda: network.last(images, 1)], RUNS, device))
     rows = []
     for block_size in (4, 8):
         began = time.perf_counter()

@@ -3,6 +3,7 @@
 import argparse
 import copy
 import os
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -13,10 +14,12 @@ from methods import rbqe
 from methods.rbqe import network
 from qebench import config
 from qebench.common import images, plugins
-from qebench.cost import clock, exit_latency
+from qebench.cost import clock
 from qebench.cost.complexity import SIDE
 from qebench.datasets import originals
-from qebench.networks import loading, pixels, tiling
+from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks.multi_exit import Rule
+from qebench.networks.network import describe
 
 RUNS = 9
 PICTURE_RUNS = 3  # of ours; the authors' procedure runs once, for it takes seconds
@@ -42,7 +45,7 @@ def text() -> str:
 
     default = config.default()
     settings, (weights,) = default["compressors"]["hevc"], config.weights(default, "rbqe", "hevc")
-    rule = exit_latency.Rule(settings["iqam_block_size"], settings["threshold"], default["protocol"]["iqam"])
+    rule = Rule(settings["iqam_block_size"], settings["threshold"], default["protocol"]["iqam"])
     plain = rbqe.load(plugins.ROOT / weights, "cpu")
     fast = loading.prepare(copy.deepcopy(plain))
     assert isinstance(plain, network.RBQE) and isinstance(fast, network.RBQE)
@@ -67,32 +70,30 @@ def _passes(plain: network.RBQE, fast: network.RBQE, original: np.ndarray) -> li
     ways = [
         compute
         for model in forms.values()
-        for compute in (partial(model, x, 1), partial(model, x, 5), partial(tiling.enhance, model, x))
+        for compute in (partial(model, x, 1), partial(model, x, 5), partial(tiling.enhance, describe(model), x))
     ]
     times = np.median(clock.times(ways, RUNS, "cpu"), axis=1).reshape(len(forms), -1)
-    expected = tiling.enhance(plain, x)
+    expected = tiling.enhance(describe(plain), x)
     rows = []
     for (name, model), own in zip(forms.items(), times, strict=True):
-        pairs = zip(tiling.enhance(model, x), expected, strict=True)
+        pairs = zip(tiling.enhance(describe(model), x), expected, strict=True)
         difference = max(float((ours - plain).abs().max()) for ours, plain in pairs)
         rows.append([name, *np.stack([own, times[0] / own], axis=1).flatten(), difference])
     return rows
 
 
-def _exits(
-    plain: network.RBQE, fast: network.RBQE, originals: list[np.ndarray], quality: int, rule: exit_latency.Rule
-) -> list:
+def _exits(plain: network.RBQE, fast: network.RBQE, originals: list[np.ndarray], quality: int, rule: Rule) -> list:
     """Return the quality, the exits taken, and mean ms a picture: all of the network, early exit, the authors' way."""
-    exits, times = [], []
+    exits, times, network_of = [], [], describe(fast)
     for original in originals:
         decoded = hevc.decode(hevc.encode(original, quality))
         x = pixels.to_tensor([decoded], "cpu")
-        ours: list[partial] = [partial(exit_latency.run_all, fast, x), partial(exit_latency.stop, fast, x, rule)]
+        ours: list[Callable[[], object]] = [partial(network_of.last, x), partial(multi_exit.stop, network_of, x, rule)]
         released = partial(rbqe_released.enhance, plain, decoded, rule.block_size, rule.threshold)
         times.append(
             [*np.median(clock.times(ours, PICTURE_RUNS, "cpu"), axis=1), clock.times([released], 1, "cpu")[0, 0]]
         )
-        exits.append(exit_latency.stop(fast, x, rule))
+        exits.append(multi_exit.stop(network_of, x, rule).exit)
     return [quality, ", ".join(map(str, exits)), *np.mean(times, axis=0)]
 
 

@@ -11,7 +11,7 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
 
 
 def run_methods(options: argparse.Namespace) -> None:
-    from qebench.checkpoints import catalogue
+    from qebench.networks import catalogue
 
     print(catalogue.table())
     print("\nweights: methods/weights/METHOD-....safetensors")
@@ -24,7 +24,8 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def run_import(options: argparse.Namespace) -> None:
-    from qebench.checkpoints import cards, conversion
+    from qebench.checkpoints import cards
+    from qebench.networks import conversion
 
     conversion.convert(options.file, options.method, options.output)
     print(cards.card(options.output))

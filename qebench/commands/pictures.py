@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from qebench.commands import arguments
-from qebench.common import plugins
 from qebench.networks import thresholds
 
 
@@ -22,24 +21,28 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
 
 
 def run_enhance(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from tqdm import tqdm
 
+    from qebench import library
     from qebench.common import images
     from qebench.datasets import originals
-    from qebench.networks import own_pictures
 
     nested = [originals.sources(path) if path.is_dir() else [path] for path in options.inputs]
     sources = [path for paths in nested for path in paths]
     outputs = _outputs(sources, options.output)
     device = arguments.device(options)
-    models: dict[str, tuple] = {}
+    loaded: dict[str, library.Trained] = {}
     for source, output in tqdm(list(zip(sources, outputs, strict=True)), unit="picture", disable=None):
         compressor = options.compressor or _compressor(source, images.container(source))
-        if compressor not in models:
-            models[compressor] = _model(options, compressor, device)
-        model, (block_size, variant, threshold) = models[compressor]
-        threshold = threshold if options.threshold is None else options.threshold
-        result = own_pictures.enhance(model, images.read(source), block_size, threshold, options.exit, device, variant)
+        if compressor not in loaded:
+            weights = options.weights or compressor
+            loaded[compressor] = library.load(options.method, weights, compressor, device)
+        trained = loaded[compressor]
+        if options.threshold is not None:
+            trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
+        result = library.enhance(images.read(source), trained, options.exit)
         images.write(output, result.picture)
         scores = ", ".join(f"{score:.3f}" for score in result.scores)
         tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
@@ -66,28 +69,3 @@ def _outputs(sources: list[Path], output: Path) -> list[Path]:
         if path.resolve() == source.resolve():
             raise ValueError(f"{path} is the picture itself: name another folder")
     return outputs
-
-
-def _model(options: argparse.Namespace, compressor: str, device: str) -> tuple:
-    """Return the network for a compressor, and how its exits are chosen: block size, variant and threshold."""
-    from qebench import config
-    from qebench.checkpoints import catalogue
-    from qebench.networks import loading
-
-    plugins.check("methods", options.method)
-    named = [f"{options.method}-{colour}-{compressor}.safetensors" for colour in ("luma", "rgb")]
-    shipped = next((path for name in named if (path := catalogue.WEIGHTS / name).exists()), None)
-    weights = options.weights or shipped
-    settings = config.preset("rgb") if shipped and shipped.name == named[1] else config.default()
-    judged = [name for name, entry in settings["compressors"].items() if "threshold" in entry]
-    if compressor not in judged:
-        raise ValueError(f"compressor {compressor!r}: weights ship for {', '.join(judged)}")
-    load = plugins.find("methods", options.method).load
-    model = load(weights, device)
-    if weights is None and loading.is_random(model, load):
-        raise ValueError(
-            f"no weights of {options.method} for {compressor} ship: name a file by --weights; "
-            "methods/weights/README.md says where to get one and how to train it"
-        )
-    entry = settings["compressors"][compressor]
-    return loading.prepare(model), (entry["iqam_block_size"], settings["protocol"]["iqam"], entry["threshold"])

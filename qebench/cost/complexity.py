@@ -7,6 +7,7 @@ biases, normalisation and pooling count too, and a transposed convolution counts
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from qebench.checkpoints import catalogue
 from qebench.common import plugins, published
 from qebench.common.ranking import rank
-from qebench.networks import multi_exit
+from qebench.networks import catalogue
 from qebench.networks.layers.eca import ECA
+from qebench.networks.network import Network, describe
 
 SIDE = 512  # pixels, as in the paper
 GIGA = 1e9
@@ -53,13 +54,13 @@ def measure(
 
     Raises ValueError if the network takes neither `channels` nor one.
     """
-    module = plugins.find("methods", method)
+    load = plugins.find("methods", method).load
     if weights is None:
         with torch.device("meta"):
-            model = module.load(None, "meta")
+            module = load(None, "meta")
     else:
-        model = module.load(weights, "meta")
-    return list(_records(method, getattr(model, "form", ""), model, channels, height, width))
+        module = load(weights, "meta")
+    return list(_records(describe(module, method), channels, height, width))
 
 
 def survey(height: int = SIDE, width: int = SIDE) -> pd.DataFrame:
@@ -70,8 +71,8 @@ def survey(height: int = SIDE, width: int = SIDE) -> pd.DataFrame:
     frame = pd.DataFrame(
         record
         for method in plugins.names("methods")
-        for form, model in catalogue.networks(method)
-        for record in _records(method, form, model, getattr(model, "channels", 1), height, width)
+        for network in catalogue.networks(method)
+        for record in _records(network, network.channels or 1, height, width)
     )
     return frame.round({"gmacs": 4, "gmacs_paper": 4, "gmacs_so_far": 4})
 
@@ -110,26 +111,21 @@ def count(model: nn.Module, compute: Callable[[], object]) -> dict[str, float]:
     return {"gmacs": gmacs, "gmacs_paper": macs / GIGA, "params_used": sum(parameter.numel() for parameter in used)}
 
 
-def _records(method: str, form: str, model: nn.Module, channels: int, height: int, width: int) -> Iterator[dict]:
-    """Yield what `measure` returns of a model on the meta device."""
-    own, multiple = getattr(model, "channels", channels), getattr(model, "multiple", 1)
-    if own not in (1, channels):
-        raise ValueError(f"{method} takes {own} channels, not {channels}")
-    padded = height + -height % multiple, width + -width % multiple
-    x = torch.zeros(channels // own, own, *padded, device="meta")  # a one-channel network takes R, G and B apart
-    params = sum(parameter.numel() for parameter in model.parameters())
-    as_published = form in ("", "paper") and (channels, height, width) == (1, SIDE, SIDE)
-    papers = _published(method) if as_published else {}
-    for exit in range(1, getattr(model, "exit_count", 1) + 1):
-        alone = (lambda: model(x, exit)) if hasattr(model, "exits") else (lambda: model(x))  # noqa: B023
-        so_far = lambda: list(islice(multi_exit.exits(model, x), exit))  # noqa: B023, E731
-        if params > 0 or isinstance(model, nn.Identity):
-            cost = count(model, alone)
-            stopped = cost if exit == 1 else count(model, so_far)
+def _records(network: Network, channels: int, height: int, width: int) -> Iterator[dict]:
+    """Yield what `measure` returns of a network on the meta device."""
+    x = network.planes(torch.zeros(1, channels, height, width, device="meta"))
+    params = sum(parameter.numel() for parameter in network.module.parameters())
+    as_published = network.form in ("", "paper") and (channels, height, width) == (1, SIDE, SIDE)
+    papers = _published(network.name) if as_published else {}
+    for exit in range(1, network.exit_count + 1):
+        if params > 0 or isinstance(network.module, nn.Identity):
+            cost = count(network.module, partial(network.last, x, exit))
+            so_far = lambda: list(islice(network.exits(x), exit))  # noqa: B023, E731
+            stopped = cost if exit == 1 else count(network.module, so_far)
         else:
             cost = stopped = {"gmacs": math.nan, "gmacs_paper": math.nan, "params_used": 0}
         yield {
-            "method": method,
+            "method": network.name,
             "exit": exit,
             "channels": channels,
             "height": height,
@@ -141,7 +137,7 @@ def _records(method: str, form: str, model: nn.Module, channels: int, height: in
             "gmacs_so_far": stopped["gmacs"],
             "params_used": cost["params_used"],
             "params_so_far": stopped["params_used"],
-            "form": form,
+            "form": network.form,
         }
 
 

@@ -7,30 +7,20 @@ the network, which computes the last exit alone. The rest is as in `latency`.
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qebench.cost import clock, latency, machine
 from qebench.cost.complexity import SIDE
 from qebench.datasets import originals
-from qebench.networks import multi_exit, pixels
-from qebench.networks.thresholds import Threshold, per_exit
+from qebench.networks import loading, multi_exit, pixels
+from qebench.networks.multi_exit import Rule
+from qebench.networks.network import Network
 
 RUNS = 3  # of every picture
-
-
-class Rule(NamedTuple):
-    """When an image may leave, as in `early_exit.enhance`."""
-
-    block_size: int
-    threshold: Threshold
-    variant: str
 
 
 def measure(
@@ -41,15 +31,14 @@ def measure(
     `decoded` are the manifests of decoded pictures, named by their quality. Pictures are cut to 512x512 pixels, from
     the upper left, which keeps the codec's block grid; if some are smaller, those of the commonest size are taken.
     """
-    model, records = latency.load(method, weights, device), []
+    network, records = loading.build(method, weights, device), []
     for manifest in decoded:
         pictures = originals.load(manifest.with_suffix(""), manifest)
         images = _of_one_size([image[:SIDE, :SIDE] for _, image in pictures])
-        batches = [pixels.to_tensor([image], device) for image in images]
-        batches = [x.reshape(-1, getattr(model, "channels", x.shape[1]), *x.shape[2:]) for x in batches]
+        batches = [network.planes(pixels.to_tensor([image], device)) for image in images]
         head = {"method": method, "compressor": compressor, "quality": int(manifest.stem), "pictures": len(images)}
         with machine.Watch() as watch:
-            rows = [head | row for row in _compare(model, batches, rule, device)]
+            rows = [head | row for row in _compare(network, batches, rule, device)]
         records += latency.complete(rows, batches[0], watch, device)
     return records
 
@@ -67,46 +56,24 @@ def text(records: list[dict]) -> str:
     )
 
 
-def run_all(model: nn.Module, x: Tensor) -> Tensor:
-    """Return the images of the last exit, none of the others computed; `x` as in `stop`."""
-    return model(pixels.pad(x, getattr(model, "multiple", 1)))
-
-
-@torch.inference_mode()
-def stop(model: multi_exit.MultiExit, x: Tensor, rule: Rule) -> int:
-    """Return the exit at which the image (the first of `x`, of whose channels the others are) may leave.
-
-    `x` is float (N, C, H, W) in [0, 1]; a one-channel network gets the R, G and B of an image as a batch.
-    """
-    height, width = x.shape[2:]
-    limits = per_exit(rule.threshold, model.exit_count)
-    stages = model.exits(pixels.pad(x, getattr(model, "multiple", 1)))
-    for exit, enhanced in enumerate(islice(stages, model.exit_count - 1), start=1):
-        images = enhanced[:1, :, :height, :width]
-        if float(multi_exit.score(images, rule.block_size, rule.variant)) >= limits[exit - 1]:
-            return exit
-    next(stages)
-    return model.exit_count
-
-
-def _compare(model: nn.Module, batches: list[Tensor], rule: Rule, device: str) -> list[dict]:
+def _compare(network: Network, batches: list[Tensor], rule: Rule, device: str) -> list[dict]:
     """Return what was timed of some pictures, one record per way."""
-    whole = [partial(run_all, model, x) for x in batches]
-    if not isinstance(model, multi_exit.MultiExit):
+    whole = [partial(network.last, x) for x in batches]
+    if network.exit_count == 1:
         alone = [clock.times([compute], RUNS, device)[0] for compute in whole]
         return [{"early_exit": False, "exit": 1} | _summary(alone, whole[0], device)]
-    stopping = [partial(stop, model, x, rule) for x in batches]
-    scoring = [partial(multi_exit.score, x[:1], rule.block_size, rule.variant) for x in batches]
-    exits = [compute() for compute in stopping]
+    stopping = [partial(multi_exit.stop, network, x, rule) for x in batches]
+    scoring = [partial(rule.score, x[:1]) for x in batches]
+    exits = [compute().exit for compute in stopping]
     ways = zip(whole, stopping, scoring, strict=True)
     times, stopped, scores = zip(*(clock.times(three, RUNS, device) for three in ways), strict=True)
     shares = [
-        latency.share(score, min(exit, model.exit_count - 1), picture)
+        latency.share(score, min(exit, network.exit_count - 1), picture)
         for score, exit, picture in zip(scores, exits, stopped, strict=True)
     ]
     taken = {"mean_exit": round(float(np.mean(exits)), 3), "score_share": round(float(np.mean(shares)), 4)}
     return [
-        {"early_exit": False, "exit": model.exit_count} | _summary(times, whole[0], device),
+        {"early_exit": False, "exit": network.exit_count} | _summary(times, whole[0], device),
         {"early_exit": True} | taken | _summary(stopped, stopping[0], device),
     ]
 

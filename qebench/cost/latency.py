@@ -7,17 +7,19 @@ already a tensor on the device; files and 8-bit conversion are outside the clock
 take is in `exit_latency`, other sizes and precisions in `latency_grid`.
 """
 
+import math
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from qebench.common import plugins, provenance
 from qebench.cost import clock, machine
-from qebench.cost.complexity import SIDE
 from qebench.networks import loading, multi_exit, pixels
+from qebench.networks.network import Network
 
 RUNS = 9
 # What a row tells, in this order; empty where it does not apply. Rows of pictures, which have a compressor and a
@@ -36,15 +38,13 @@ def measure(method: str, channels: int, block_size: int, device: str, weights: P
 
     The method is in the form that `weights` are for; without them in its first, with random start values.
     """
-    model = load(method, weights, device)
-    x = pixels.to_tensor([_decoded(channels)], device)
-    x = x.reshape(-1, getattr(model, "channels", channels), SIDE, SIDE)
-    count = getattr(model, "exit_count", 1)
-    ways = {(False, 1): partial(model, x)}
-    if isinstance(model, multi_exit.MultiExit):
-        exits = range(1, count + 1)
-        ways = {(False, exit): partial(model, x, exit) for exit in exits}
-        ways |= {(True, exit): partial(stop_at, model, x, exit, block_size) for exit in exits}
+    network = loading.build(method, weights, device)
+    x = network.planes(pixels.to_tensor([_decoded(channels)], device))
+    count = network.exit_count
+    ways: dict[tuple[bool, int], Callable[[], object]]
+    ways = {(False, exit): partial(network.last, x, exit) for exit in range(1, count + 1)}
+    if count > 1:
+        ways |= {(True, exit): partial(stop_at, network, x, exit, block_size) for exit in range(1, count + 1)}
     scoring = partial(multi_exit.score, x[:1], block_size)
     with machine.Watch() as watch:
         *times, scores = clock.times([*ways.values(), scoring], RUNS, device)
@@ -59,19 +59,10 @@ def measure(method: str, channels: int, block_size: int, device: str, weights: P
     return complete(records, x, watch, device)
 
 
-def load(method: str, weights: Path | None, device: str) -> nn.Module:
-    """Return a method's network as evaluation and enhancement run it."""
-    return loading.prepare(plugins.find("methods", method).load(weights, device))
-
-
-def stop_at(model: multi_exit.MultiExit, x: Tensor, exit: int, block_size: int) -> Tensor:
-    """Return the images of `exit` after the work of an image that stops there: every exit on the way, scored."""
-    for number, images in enumerate(model.exits(x), start=1):
-        if number < model.exit_count:
-            bool((multi_exit.score(images, block_size) < 0).any())  # the decision waits for the device
-        if number == exit:
-            break
-    return images
+def stop_at(network: Network, x: Tensor, exit: int, block_size: int) -> int:
+    """Do the work of an image that stops at `exit`: every exit on the way, scored; return the exit."""
+    limits = [math.inf] * (exit - 1) + [-math.inf] * (network.exit_count - exit)
+    return multi_exit.stop(network, x, multi_exit.Rule(block_size, limits)).exit
 
 
 def share(scores: np.ndarray, count: int, whole: np.ndarray) -> float:

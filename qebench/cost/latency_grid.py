@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from qebench.cost import clock, latency, machine
+from qebench.networks import loading
 
 BATCHES = (1, 4, 16)
 SIDES = (256, 512, 1024, 2048)  # pixels
@@ -36,9 +37,9 @@ def measure(method: str, channels: int, device: str, weights: Path | None = None
 def _measure(
     method: str, channels: int, device: str, weights: Path | None, precision: torch.dtype, batch: int, side: int
 ) -> list[dict]:
-    model = latency.load(method, weights, device).to(precision)
-    own = getattr(model, "channels", channels)
-    x = torch.rand(batch * channels // own, own, side, side, device=device, dtype=precision)
+    network = loading.build(method, weights, device)
+    model = network.module.to(precision)
+    x = network.planes(torch.rand(batch, channels, side, side, device=device, dtype=precision))
     ways = {"eager": partial(model, x)}
     if device.startswith("cuda") or _compiler():
         torch.compiler.reset()  # else the tenth shape would not be compiled any more
@@ -49,7 +50,7 @@ def _measure(
     for (execution, compute), milliseconds in zip(ways.items(), times, strict=True):
         timed = clock.summarise(milliseconds)
         timed["images_per_s"] = round(1e3 * batch / timed["median_ms"], 3)
-        kind = {"exit": getattr(model, "exit_count", 1), "execution": execution, "batch": batch}
+        kind = {"exit": network.exit_count, "execution": execution, "batch": batch}
         records.append({**kind, **timed, "peak_mb": machine.peak_mb(compute, device)})
     records = [{"method": method, "early_exit": False} | record for record in records]
     return latency.complete(records, x, watch, device)

@@ -13,12 +13,12 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from qebench.common import files, plugins, provenance
 from qebench.datasets import manifests, originals
 from qebench.evaluation import pace
 from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks.network import Network
 
 CPU_BATCH, GPU_BATCH = 1, 8
 SCORE = "iqam"  # a metric of every exit, without reference
@@ -45,14 +45,7 @@ def evaluate(
     Raises ValueError if the method has random start values and was given no weights.
     """
     timer = pace.Pace(device)
-    load = plugins.find("methods", method).load
-    model = load(weights, device)
-    if weights is None and loading.is_random(model, load):
-        raise ValueError(
-            f"{method} was given no weights, and its start values are random: name a file under methods in the "
-            "config; methods/weights/README.md says where to get one and how to train it"
-        )
-    model = loading.prepare(model)
+    network = loading.load(method, weights, device)
     modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
     scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
     rows: list[tuple] = []
@@ -63,7 +56,7 @@ def evaluate(
         bits = pd.read_csv(manifest, dtype={"image": str})  # a picture may be named by a number
         batches = _ahead(_batches(originals, manifest, size))
         for names, references, images in timer.each("waiting for images", batches):
-            for exit, metric, values in _measure(model, references, images, modules, scoring, device, timer):
+            for exit, metric, values in _measure(network, references, images, modules, scoring, device, timer):
                 rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
         order |= {(quality, name): len(order) + place for place, name in enumerate(bits["image"])}
         if method == "decoded":
@@ -112,7 +105,7 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 @torch.inference_mode()
 def _measure(
-    model: nn.Module,
+    network: Network,
     references: list[np.ndarray],
     images: list[np.ndarray],
     metrics: dict[str, ModuleType],
@@ -122,7 +115,7 @@ def _measure(
 ) -> list[tuple[int, str, list[float]]]:
     """Return exit, metric and the values of all images, for every exit and metric."""
     with timer.part("network"):
-        exits = tiling.enhance(model, pixels.to_tensor(images, device))
+        exits = tiling.enhance(network, pixels.to_tensor(images, device))
     originals = pixels.stack(references, device).double()
     found = {}
     with timer.part("metrics and scores"):

@@ -69,18 +69,15 @@ def write(rows: pd.DataFrame, thresholds: dict[str, Threshold], sources: Sources
     stops = set(taken)
     wide = rows[rows["metric"].isin(METRICS)].pivot(index=keys, columns="metric", values="value")
     numbers = wide.reindex(columns=METRICS).to_dict("index")
-    models = {
-        method: loading.prepare(plugins.find("methods", method).load(path, device))
-        for method, path in sources.weights.items()
-    }
+    networks = {method: loading.load(method, path, device) for method, path in sources.weights.items()}
     records = []
     for picture, rule in choose(rows).items():
         original = _read(sources.originals, picture)
         for manifest in sources.decoded:
             quality, decoded = int(manifest.stem), _read(manifest, picture)
             shown = {("original", 0): original}
-            for method, model in models.items():
-                exits = tiling.enhance(model, pixels.to_tensor([decoded], device))
+            for method, network in networks.items():
+                exits = tiling.enhance(network, pixels.to_tensor([decoded], device))
                 shown |= {(method, exit): pixels.to_images(x)[0] for exit, x in enumerate(exits, start=1)}
             for (method, exit), image in shown.items():
                 key = (picture, quality, method, exit)

@@ -37,12 +37,11 @@ def compare(
     originals = [(dataset, image) for dataset, folder in folders.items() for image in _read(dataset, folder)]
     metrics = {name: plugins.find("benchmarks/metrics", name) for name in FORMATS}
     jpeg = plugins.find("compressors", "jpeg")
-    model = plugins.find("methods", method).load(weights, device)
-    model = loading.prepare(model)
+    network = loading.load(method, weights, device)
     rows = []
     for (dataset, original), quality in tqdm(list(product(originals, qualities)), unit="picture", disable=None):
         decoded = jpeg.decode(jpeg.encode(original, quality))
-        enhanced = pixels.to_images(tiling.enhance(model, pixels.to_tensor([decoded], device))[-1])[0]
+        enhanced = pixels.to_images(tiling.enhance(network, pixels.to_tensor([decoded], device))[-1])[0]
         for (name, picture), metric in product({"decoded": decoded, method: enhanced}.items(), metrics):
             rows.append((dataset, quality, name, metric, of_pictures(metrics[metric], original, picture)))
     ours = pd.DataFrame(rows, columns=[*KEYS, "ours"]).groupby(KEYS, sort=False).mean()

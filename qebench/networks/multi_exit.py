@@ -1,10 +1,11 @@
-"""Early exit for real: stop a multi-exit network as soon as an image is good enough.
+"""Early exit for real: the one walk through a network's exits that stops where the images are good enough.
 
-After each exit but the last, the image is scored by IQAM; the images that reach its threshold leave the batch, and the
+After each exit but the last, the images are scored by IQAM; those that reach its threshold leave the batch, and the
 network goes on with the rest (RBQE, ECCV 2020, Fig. 2).
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,40 +13,87 @@ from torch import Tensor, nn
 
 from qebench.iqa import iqam
 from qebench.networks import pixels, thresholds
+from qebench.networks.network import Network
+from qebench.networks.thresholds import Threshold
+
+Stages = Generator[Tensor, Tensor | None, None]  # images (N, C, H, W) of exit 1, 2, ...; takes indices to go on with
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When an image may leave: at the first exit where its IQAM score reaches the threshold."""
+
+    block_size: int  # of the IQAM
+    threshold: Threshold
+    variant: str = "matlab"  # of the IQAM
+
+    def score(self, images: Tensor) -> Tensor:
+        """Return the score (N,) of images as in `score`."""
+        return score(images, self.block_size, self.variant)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One exit on the walk: the images that reached it, their places in the batch, their scores (none at the last)."""
+
+    exit: int  # from 1
+    images: Tensor  # (M, C, H, W)
+    places: Tensor  # (M,)
+    scores: Tensor | None  # (M,)
+
+
+def walk(stages: Stages, exit_count: int, rule: Rule) -> Iterator[Step]:
+    """Yield a step per exit until every image has left; the last step of an image has its place.
+
+    `stages` gives the images of one exit after the other: a network's `exits`, or `tiling.stages` of one image.
+    Raises ValueError if there are not as many thresholds as exits but the last.
+    """
+    limits = thresholds.per_exit(rule.threshold, exit_count)
+    kept, places = None, None  # a generator starts without indices
+    for exit in range(1, exit_count + 1):
+        images = stages.send(kept)
+        places = torch.arange(len(images), device=images.device) if places is None else places
+        if exit == exit_count:
+            yield Step(exit, images, places, None)
+            return
+        scores = rule.score(images)
+        yield Step(exit, images, places, scores)
+        staying = (scores.double() < limits[exit - 1]).nonzero()[:, 0]  # here a GPU is waited for, once
+        if not len(staying):
+            return
+        if len(staying) == len(places):
+            kept = None  # all go on, and nothing need be copied
+        else:
+            kept, places = staying, places[staying]
 
 
 @torch.inference_mode()
-def enhance(
-    model: "MultiExit", x: Tensor, block_size: int, threshold: thresholds.Threshold, variant: str = "matlab"
-) -> tuple[Tensor, Tensor]:
+def enhance(network: Network, x: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
     """Return the enhanced images and the exit (N,) that each took, counted from 1.
 
-    `x` and the enhanced images are float (N, C, H, W) in [0, 1], the latter unclipped. `model` has
-    several exits.
-
-    Raises ValueError if there are not as many thresholds as exits.
+    `x` and the enhanced images are float (N, C, H, W) in [0, 1], the latter unclipped.
     """
-    height, width = x.shape[2:]
     enhanced, exits = torch.empty_like(x), torch.zeros(len(x), dtype=torch.long, device=x.device)
-    limits = thresholds.per_exit(threshold, model.exit_count)
-    places = torch.arange(len(x), device=x.device)  # of the images that are still there
-    stages = model.exits(pixels.pad(x, getattr(model, "multiple", 1)))
-    kept = None  # a generator starts without indices
-    for number in range(1, model.exit_count + 1):
-        images = stages.send(kept)[..., :height, :width]
-        enhanced.index_copy_(0, places, images)
-        exits.index_fill_(0, places, number)
-        if number < model.exit_count:
-            kept = (score(images, block_size, variant) < limits[number - 1]).nonzero()[
-                :, 0
-            ]  # here a GPU is waited for, once
-            if not len(kept):
-                break
-            if len(kept) == len(places):
-                kept = None  # all go on, and nothing need be copied
-            else:
-                places = places[kept]
+    for step in walk(network.exits(x), network.exit_count, rule):
+        enhanced.index_copy_(0, step.places, step.images)
+        exits.index_fill_(0, step.places, step.exit)
     return enhanced, exits
+
+
+@torch.inference_mode()
+def stop(network: Network, x: Tensor, rule: Rule) -> Step:
+    """Return the step at which an image leaves: the first of `x`, of whose channels the others are.
+
+    `x` is float (N, C, H, W) in [0, 1]; a one-channel network gets the R, G and B of an image as a batch.
+    """
+    *_, step = walk(_first(network.exits(x)), network.exit_count, rule)
+    return step
+
+
+def _first(stages: Stages) -> Stages:
+    """Yield the first image of each exit; as there is no other, none is dropped before the walk ends."""
+    for images in stages:
+        yield images[:1]
 
 
 def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
@@ -67,6 +115,6 @@ class MultiExit(Protocol):
     def exits(self, x: Tensor) -> Generator[Tensor, Tensor | None, None]: ...
 
 
-def exits(model: nn.Module, x: Tensor) -> Iterator[Tensor]:
-    """Yield the model's results for `x`, one per exit; a model without `exits` has one."""
-    return model.exits(x) if isinstance(model, MultiExit) else iter([model(x)])
+def exits(module: nn.Module, x: Tensor) -> Iterator[Tensor]:
+    """Yield the module's results for `x`, one per exit, as in training; a module without `exits` has one."""
+    return module.exits(x) if isinstance(module, MultiExit) else iter([module(x)])

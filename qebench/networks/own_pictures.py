@@ -7,10 +7,12 @@ The exit is decided once per picture, by the score of the whole picture, also wh
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from qebench.common import colour
-from qebench.networks import multi_exit, pixels, thresholds, tiling
+from qebench.networks import multi_exit, pixels, tiling
+from qebench.networks.multi_exit import Rule
+from qebench.networks.network import Network
 
 STRIP = 256  # rows converted at a time, as floats of a large picture take gigabytes
 LUMA_GAIN = 255 / 219  # R, G and B per step of limited-range luma (ITU-R BT.601)
@@ -25,41 +27,29 @@ class Enhanced:
     scores: list[float]
 
 
-def enhance(
-    model: nn.Module,
-    picture: np.ndarray,
-    block_size: int,
-    threshold: thresholds.Threshold,
-    exit: int | None,
-    device: str,
-    variant: str = "matlab",
-) -> Enhanced:
+def enhance(network: Network, picture: np.ndarray, rule: Rule, exit: int | None, device: str) -> Enhanced:
     """Enhance one uint8 (H, W) or (H, W, 3) picture by a network of one or several exits.
 
-    It stops at the first exit whose score, by a `variant` of the IQAM with blocks of `block_size`, reaches its
-    `threshold`, or at `exit` if given. RGB pictures are scored as they would be written, with 8 bits.
+    It stops where `rule` says, or at `exit` if given. RGB pictures are scored as they would be written, with 8 bits.
 
     Raises ValueError if the network has no such exit, or takes RGB and the picture is gray, or if there are not as many
     thresholds as exits.
     """
-    count = getattr(model, "exit_count", 1)
-    if exit is not None and not 1 <= exit <= count:
-        raise ValueError(f"{type(model).__name__} has no exit {exit}: choose 1 to {count}")
-    by_luma = picture.ndim == 3 and getattr(model, "channels", 3) == 1
+    if exit is not None and not 1 <= exit <= network.exit_count:
+        raise ValueError(f"{network.name} has no exit {exit}: choose 1 to {network.exit_count}")
+    by_luma = picture.ndim == 3 and network.channels == 1
     decoded = pixels.stack([colour.luma(picture) if by_luma else picture], device)
 
-    limits = thresholds.per_exit(threshold, count)
     scores: list[float] = []
-    stages = tiling.stages(model, decoded, exit or 1, rounded=not by_luma)
-    for number, enhanced in enumerate(stages, start=exit or 1):
-        if number == (exit or count):
-            break
-        if exit is None:
-            scores.append(float(multi_exit.score(enhanced, block_size, variant)))
-            if scores[-1] >= limits[number - 1]:
-                break
+    stages = tiling.stages(network, decoded, exit or 1, rounded=not by_luma)
+    if exit is None:
+        for step in multi_exit.walk(stages, network.exit_count, rule):
+            enhanced, taken = step.images, step.exit
+            scores += [] if step.scores is None else step.scores.tolist()
+    else:
+        enhanced, taken = next(stages), exit
     result = _with_luma(picture, decoded, enhanced) if by_luma else pixels.to_images(enhanced)[0]
-    return Enhanced(result, number, scores)
+    return Enhanced(result, taken, scores)
 
 
 def _with_luma(picture: np.ndarray, decoded: Tensor, enhanced: Tensor) -> np.ndarray:

@@ -4,14 +4,15 @@ Odd sizes are mirrored up to what the network needs and cropped back. One-channe
 images go by overlapping tiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qebench.common import memory
-from qebench.networks import multi_exit, pixels
+from qebench.networks import pixels
+from qebench.networks.network import Network
 
 WHOLE = 2048  # side of the largest image enhanced in one piece, pixels: that of DIV2K
 TILE = 896  # side of the tiles of larger ones, with their overlap: RBQE takes 2 GB for one
@@ -23,13 +24,15 @@ OVERLAP = 192
 HELD = 2**27  # pixels of results in memory at a time (512 MiB): five exits of 27 megapixels
 
 
-def enhance(model: nn.Module, x: Tensor) -> list[Tensor]:
+def enhance(network: Network, x: Tensor) -> list[Tensor]:
     """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped."""
-    return list(stages(model, x))
+    return list(stages(network, x))
 
 
 @torch.inference_mode()
-def stages(model: nn.Module, x: Tensor, first: int = 1, rounded: bool = False) -> Iterator[Tensor]:
+def stages(
+    network: Network, x: Tensor, first: int = 1, rounded: bool = False
+) -> Generator[Tensor, Tensor | None, None]:
     """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
     `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
@@ -38,37 +41,26 @@ def stages(model: nn.Module, x: Tensor, first: int = 1, rounded: bool = False) -
 
     Raises ValueError if the images have other channels than the network takes and it does not take one.
     """
-    count, channels, height, width = x.shape
-    if channels != getattr(model, "channels", channels):
-        if model.channels != 1:
-            raise ValueError(f"{type(model).__name__} takes {model.channels} channels, the images have {channels}")
-        for enhanced in stages(model, x.reshape(count * channels, 1, height, width), first, rounded):
-            yield enhanced.reshape(x.shape)
-    elif max(height, width) <= WHOLE:
-        for enhanced in islice(
-            multi_exit.exits(model, pixels.pad(pixels.to_unit(x), getattr(model, "multiple", 1))), first - 1, None
-        ):
-            inside = enhanced[..., :height, :width]
-            yield pixels.to_bytes(inside) if rounded else inside
+    planes = network.planes(x)
+    if max(x.shape[2:]) <= WHOLE:
+        for enhanced in islice(network.exits(pixels.to_unit(planes)), first - 1, None):
+            yield (pixels.to_bytes(enhanced) if rounded else enhanced).reshape(x.shape)
     else:
-        yield from _tiled(model, x, first, rounded)
+        count = network.exit_count - first + 1
+        together = count if count * x.numel() <= HELD else 1
+        for exit in range(first, first + count, together):
+            for enhanced in _by_tiles(network, planes, exit, together, rounded):
+                yield enhanced.reshape(x.shape)
 
 
-def _tiled(model: nn.Module, x: Tensor, first: int, rounded: bool) -> Iterator[Tensor]:
-    count = getattr(model, "exit_count", 1) - first + 1
-    together = count if count * x.numel() <= HELD else 1
-    for exit in range(first, first + count, together):
-        yield from _by_tiles(model, x, exit, together, rounded)
-
-
-def _by_tiles(model: nn.Module, x: Tensor, first: int, count: int, rounded: bool) -> list[Tensor]:
+def _by_tiles(network: Network, x: Tensor, first: int, count: int, rounded: bool) -> list[Tensor]:
     """Return `count` exits, from exit `first` on, of images that are enhanced tile by tile."""
     unrounded = x.dtype if x.is_floating_point() else torch.float32
     results = [torch.empty_like(x, dtype=torch.uint8 if rounded else unrounded) for _ in range(count)]
     with memory.sparing():
         for inner, outer in tiles(*x.shape[2:]):
             rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-            exits_of_tile = islice(stages(model, x[(..., *outer)], first, rounded), count)
+            exits_of_tile = islice(stages(network, x[(..., *outer)], first, rounded), count)
             for whole, tile in zip(results, exits_of_tile, strict=True):
                 whole[(..., *inner)] = tile[..., rows, columns]
     return results

@@ -5,6 +5,7 @@ import copy
 from torch import Tensor, nn
 
 from qebench.networks import loading, tiling
+from qebench.networks.network import describe
 from qebench.training.pairs import Pairs
 
 Gains = dict[str, list[float]]  # per quality, best first: dB per exit
@@ -15,14 +16,14 @@ def gains(model: nn.Module, pairs: Pairs, device: str, count: int | None = None,
 
     Only the first `count` images and of these the centre `side` x `side` pixels are taken, if that is asked for.
     """
-    model = loading.prepare(copy.deepcopy(model).eval())
+    network = describe(loading.prepare(copy.deepcopy(model).eval()))
     table = {}
     for layer, quality in enumerate(pairs.qualities, start=1):
         rows = []
         for number in range(min(count or len(pairs.sizes), len(pairs.sizes))):
             original, decoded = (_centre(pairs.image(number, place), side).to(device) for place in (0, layer))
             before = psnr(decoded, original)
-            rows.append([psnr(image, original) - before for image in tiling.enhance(model, decoded)])
+            rows.append([psnr(image, original) - before for image in tiling.enhance(network, decoded)])
         table[str(quality)] = [round(sum(column) / len(column), 4) for column in zip(*rows, strict=True)]
     return table
 

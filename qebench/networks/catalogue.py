@@ -1,12 +1,14 @@
 """The methods there are: their published forms with parameters and exits, the weights at hand, and the sources."""
 
 import re
+from dataclasses import replace
 
 import torch
 from tabulate import tabulate
 from torch import nn
 
 from qebench.common import plugins
+from qebench.networks.network import Network, describe
 
 SOURCE_WIDTH = 48  # characters, so that the whole table has less than 140
 WEIGHTS = plugins.ROOT / "methods/weights"
@@ -17,17 +19,21 @@ CITATION = re.compile(
 )  # the title may be left out
 
 
-def networks(method: str) -> list[tuple[str, nn.Module]]:
-    """Return the networks of a method, on the meta device, one per form and number of channels, with the form's name.
+def networks(method: str) -> list[Network]:
+    """Return the networks of a method, on the meta device, one per form and number of channels.
 
-    The name is "" if the method has one form only; a method that is no network has none.
+    A method that is no network has none.
     """
     module = plugins.find("methods", method)
     with torch.device("meta"):
         if forms := getattr(module, "FORMS", {}):
-            return [(name, form.build(channels).eval()) for name, form in forms.items() for channels in form.channels]
-        model = module.load(None, "meta")
-    return [("", model)] if list(model.parameters()) else []
+            return [
+                replace(describe(form.build(channels).eval(), method), form=name)
+                for name, form in forms.items()
+                for channels in form.channels
+            ]
+        network = describe(module.load(None, "meta"), method)
+    return [network] if list(network.module.parameters()) else []
 
 
 def source(method: str) -> str:
@@ -56,13 +62,13 @@ def table() -> str:
     """Return all methods as a table to print: forms, parameters for luma and RGB, exits, weights and sources."""
     rows = []
     for method, files in weights().items():
-        forms: dict[str, dict[int, nn.Module]] = {}
-        for form, model in networks(method):
-            forms.setdefault(form, {})[getattr(model, "channels", 1)] = model
+        forms: dict[str, dict[int | None, Network]] = {}
+        for network in networks(method):
+            forms.setdefault(network.form, {})[network.channels] = network
         name, about = method, ["\n".join(files), source(method)]
-        for form, models in (forms or {"": {}}).items():
-            counts = [f"{_parameters(models[channels]):,}" if channels in models else "" for channels in (1, 3)]
-            exits = [str(getattr(model, "exit_count", 1)) for model in models.values()]
+        for form, found in (forms or {"": {}}).items():
+            counts = [f"{_parameters(found[channels].module):,}" if channels in found else "" for channels in (1, 3)]
+            exits = [str(network.exit_count) for network in found.values()]
             rows.append([name, form, *counts, exits[0] if exits else "", *about])
             name, about = "", ["", ""]  # once per method
     return tabulate(

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from qebench.checkpoints import cards, matconvnet, reading
 from qebench.common import files, plugins, provenance
+from qebench.networks.network import describe
 
 
 def convert(source: Path, method: str, output: Path) -> None:
@@ -21,15 +22,15 @@ def convert(source: Path, method: str, output: Path) -> None:
         raise ValueError(f"{output}: weights are written as .safetensors, so the name must end so")
     if output.resolve() == source.resolve():
         raise ValueError(f"{output} is the file to convert: give another name to the result")
-    model = plugins.find("methods", method).load(source, "cpu")
-    state = model.state_dict()
+    network = describe(plugins.find("methods", method).load(source, "cpu"), method)
+    state = network.module.state_dict()
     if not state:
         raise ValueError(f"{method} has no weights: there is nothing to import from {source}")
     record = {
         "method": method,
-        "form": getattr(model, "form", ""),
-        "channels": getattr(model, "channels", 1),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "form": network.form,
+        "channels": network.channels,
+        "parameters": sum(parameter.numel() for parameter in network.module.parameters()),
         "source": {"file": source.name, "sha256": files.sha256(source)},
         "changes": _changes(source),
         "commit": provenance.commit(),
