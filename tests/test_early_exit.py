@@ -180,9 +180,7 @@ def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
     for threshold in thresholds(scores):
         chosen = as_dict(query.chosen(rows, {"jpeg": threshold}), "exit")
         expected = [chosen[number, "jpeg", 20, "net"] for number in range(len(x))]
-        pixels, exits = multi_exit.enhance(
-            describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
-        )
+        pixels, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold, variant))
         assert exits.tolist() == expected
         for number, exit in enumerate(expected):
             torch.testing.assert_close(pixels[number], enhanced[exit - 1][number], **ROUNDING)
@@ -193,7 +191,7 @@ def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
 def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
     model, x, enhanced, *_ = measured
     for threshold, exit in ((-1.0, 1), (2.0, 5)):
-        pixels, exits = multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold)))
+        pixels, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold))
         assert exits.tolist() == [exit] * len(x)
         torch.testing.assert_close(pixels, enhanced[exit - 1], **ROUNDING)
 
@@ -201,12 +199,10 @@ def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
 def test_an_image_alone_takes_the_exit_it_takes_in_a_batch(measured):
     model, x, _, scores, variant = measured
     threshold = thresholds(scores)[2]
-    pixels, exits = multi_exit.enhance(
-        describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
-    )
+    pixels, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold, variant))
     for number in range(len(x)):
         alone, exit = multi_exit.enhance(
-            describe(describe(model)), x[number : number + 1], multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+            describe(model), x[number : number + 1], multi_exit.Rule(8, threshold, variant)
         )
         assert exit.tolist() == exits[number : number + 1].tolist()
         torch.testing.assert_close(alone[0], pixels[number], **ROUNDING)
@@ -229,9 +225,7 @@ def test_a_gpu_would_be_waited_for_once_per_exit(measured):
     model, x, _, scores, variant = measured
     for threshold in thresholds(scores):
         with Waiting() as waiting:
-            _, exits = multi_exit.enhance(
-                describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
-            )
+            _, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold, variant))
         assert waiting.count == min(int(exits.max()), 4)
 
 
@@ -250,15 +244,13 @@ def test_a_gpu_is_waited_for_once_per_exit(measured):
     model, x = copy.deepcopy(model).cuda(), x.cuda()
     for threshold in thresholds(scores):
         multi_exit.enhance(
-            describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+            describe(model), x, multi_exit.Rule(8, threshold, variant)
         )  # first calls load kernels and constants
         torch.cuda.set_sync_debug_mode("warn")
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                _, exits = multi_exit.enhance(
-                    describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
-                )
+                _, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold, variant))
         finally:
             torch.cuda.set_sync_debug_mode("default")
         waits = [warning for warning in caught if "synchronizing CUDA operation" in str(warning.message)]
@@ -270,13 +262,11 @@ def test_a_gpu_chooses_the_exits_of_the_cpu(measured):
     model, x, _, scores, variant = measured
     for threshold in thresholds(scores):
         pixels, exits = multi_exit.enhance(
-            describe(describe(copy.deepcopy(model).cuda())),
+            describe(copy.deepcopy(model).cuda()),
             x.cuda(),
-            multi_exit.Rule(multi_exit.Rule(8, threshold, variant)),
+            multi_exit.Rule(8, threshold, variant),
         )
-        expected, on_cpu = multi_exit.enhance(
-            describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
-        )
+        expected, on_cpu = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold, variant))
         assert exits.tolist() == on_cpu.tolist()
         torch.testing.assert_close(pixels.cpu(), expected, rtol=0, atol=1e-3)  # TF32 convolutions round at 5e-4
 
@@ -287,7 +277,7 @@ def test_nothing_is_computed_after_the_last_image_has_left(measured):
     for layer in model.modules():
         if isinstance(layer, nn.ConvTranspose2d):
             layer.register_forward_hook(lambda *_: called.append(1))
-    multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, -1.0)))
+    multi_exit.enhance(describe(model), x, multi_exit.Rule(8, -1.0))
     assert len(called) == 1  # stage k has k upsamplings
 
 
@@ -305,7 +295,7 @@ class Brighter(nn.Module):
 def test_own_pictures_stop_where_batches_do(measured):
     model, x, _, scores, _ = measured
     threshold = thresholds(scores)[2]
-    batch, exits = multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold)))
+    batch, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold))
     for number, picture in enumerate(pixels.to_images(x)):
         result = own_pictures.enhance(describe(model), picture, multi_exit.Rule(8, threshold), None, "cpu")
         assert result.exit == int(exits[number])
@@ -322,9 +312,7 @@ def test_every_exit_can_have_a_threshold_of_its_own(measured):
     limits = (2.0, 2.0, -1.0, 2.0)
     rows = frame({(str(n), "jpeg", 10, "rbqe"): each.tolist() for n, each in enumerate(scores)})
     assert set(query.chosen(rows, {"jpeg": limits})["exit"]) == {3}
-    assert multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, limits)))[
-        1
-    ].tolist() == [3] * len(x)
+    assert multi_exit.enhance(describe(model), x, multi_exit.Rule(8, limits))[1].tolist() == [3] * len(x)
     result = own_pictures.enhance(describe(model), pixels.to_images(x)[0], multi_exit.Rule(8, limits), None, "cpu")
     assert (result.exit, len(result.scores)) == (3, 3)
     assert multi_exit.stop(describe(model), x[:1], multi_exit.Rule(8, limits, "matlab")).exit == 3
@@ -356,13 +344,9 @@ def test_a_score_equal_to_the_threshold_is_enough():
     gray = np.full((20, 24), 100, np.uint8)  # constant images score exactly 0
     x = pixels.to_tensor([gray], "cpu")
     assert float(multi_exit.score(x, 8)) == 0.0
-    assert multi_exit.enhance(describe(describe(Brighter())), x, multi_exit.Rule(multi_exit.Rule(8, 0.0)))[
-        1
-    ].tolist() == [1]
+    assert multi_exit.enhance(describe(Brighter()), x, multi_exit.Rule(8, 0.0))[1].tolist() == [1]
     assert own_pictures.enhance(describe(Brighter()), gray, multi_exit.Rule(8, 0.0), None, "cpu").exit == 1
-    assert multi_exit.enhance(describe(describe(Brighter())), x, multi_exit.Rule(multi_exit.Rule(8, 1e-6)))[
-        1
-    ].tolist() == [3]
+    assert multi_exit.enhance(describe(Brighter()), x, multi_exit.Rule(8, 1e-6))[1].tolist() == [3]
 
 
 def test_an_exit_can_be_asked_for():

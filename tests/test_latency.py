@@ -145,9 +145,7 @@ def test_timed_pictures_stop_where_images_do(fast, pictures):
         for picture in [*pictures, pictures[1][:45, :60]]:
             x = pixels.to_tensor([picture], "cpu")
             exit = multi_exit.stop(describe(fast), x, multi_exit.Rule(8, threshold, "matlab")).exit
-            assert exit == int(
-                multi_exit.enhance(describe(describe(fast)), x, multi_exit.Rule(multi_exit.Rule(8, threshold)))[1]
-            )
+            assert exit == int(multi_exit.enhance(describe(fast), x, multi_exit.Rule(8, threshold))[1])
             exits.append(exit)
     assert {1, 5} < set(exits)  # else this shows little
 
@@ -157,7 +155,7 @@ def test_the_released_procedure_gives_the_same_pictures(plain, fast, pictures):
     for picture in pictures:
         enhanced, exit = rbqe_released.enhance(plain, picture, 8, threshold)
         ours, ours_exit = multi_exit.enhance(
-            describe(describe(fast)), pixels.to_tensor([picture], "cpu"), multi_exit.Rule(multi_exit.Rule(8, threshold))
+            describe(fast), pixels.to_tensor([picture], "cpu"), multi_exit.Rule(8, threshold)
         )
         assert exit == int(ours_exit)
         assert np.abs(enhanced.astype(int) - pixels.to_images(ours)[0]).max() <= 1  # where a value is a half
@@ -184,7 +182,7 @@ def test_pictures_are_timed_with_early_exit_and_without(fast, pictures, tmp_path
         assert (record["height"], record["width"], record["runs"]) == (64, 64, 3 * exit_latency.RUNS)
         assert record["images_per_s"] == pytest.approx(1e3 / record["mean_ms"], rel=1e-3)
     assert (whole["early_exit"], whole["exit"], early["early_exit"], early["exit"]) == (False, 5, True, None)
-    taken = multi_exit.enhance(describe(describe(fast)), pixels.to_tensor(pictures, "cpu"), multi_exit.Rule(rule))[1]
+    taken = multi_exit.enhance(describe(fast), pixels.to_tensor(pictures, "cpu"), multi_exit.Rule(rule))[1]
     assert early["mean_exit"] == pytest.approx(float(taken.float().mean()), abs=1e-3)
     assert 0 < early["score_share"] < 1
     assert f"ratio {early['mean_ms'] / whole['mean_ms']:.3f}" in exit_latency.text(records)

@@ -45,7 +45,7 @@ def form(method: str, name: str, channels: int) -> Network:
 
 
 NETWORKS = {
-    "rbqe_eccv": Network(network, lambda: rbqe.load(None, "cpu")),
+    "rbqe_eccv": Network(rbqe, lambda: rbqe.load(None, "cpu")),
     "powerqe_v1_arcnn": form("arcnn", "powerqe-v1", 3),
     "powerqe_v1_cbdnet": form("cbdnet", "powerqe-v1", 3),
     "powerqe_v1_dcad": form("dcad", "powerqe-v1", 3),

@@ -97,8 +97,8 @@ def test_a_photograph_in_float32_is_rbqes_to_a_hundred_thousandth(camera, compre
         assert (ours - x).abs().max() > 0.01  # it does something
     threshold = float(multi_exit.score(whole[1], 8))
     assert (
-        multi_exit.enhance(describe(describe(fast)), x, multi_exit.Rule(multi_exit.Rule(8, threshold - 1e-3)))[1]
-        == multi_exit.enhance(describe(describe(plain)), x, multi_exit.Rule(multi_exit.Rule(8, threshold - 1e-3)))[1]
+        multi_exit.enhance(describe(fast), x, multi_exit.Rule(8, threshold - 1e-3))[1]
+        == multi_exit.enhance(describe(plain), x, multi_exit.Rule(8, threshold - 1e-3))[1]
     )
 
 
