@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROUNDS = """
 import resource
-from benchmarks import allocator
+from qebench.common import memory
 if {keep}:
-    allocator.keep()
+    memory.keep()
 for number in range(21):
     arrays = [b"x" * 2**20 for _ in range(8)]
     del arrays

@@ -1,14 +1,19 @@
 """The command line of the benchmarks answers at once, and measures what it says."""
 
+import argparse
+import importlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from skimage import data
 
+import qebench
 from benchmarks.studies import training_speed
 from benchmarks.studies.baselines import iqam_loop
 from qebench.__main__ import main
+from qebench.commands import PEOPLE, STEPS
 from qebench.common import plugins
 from qebench.iqa import iqam
 from qebench.networks import pixels
@@ -65,3 +70,48 @@ def test_the_table_of_training_speed_divides_the_times_that_it_shows(monkeypatch
     assert (plain[0], len(plain)) == ("dcad", 3)  # written as it trains
     written, trains, ratio = map(float, rbqe[2:])
     assert ratio == pytest.approx(written / trains, rel=0.03)
+
+
+@pytest.mark.parametrize(("verb", "module"), [(verb, entry[0]) for verb, entry in (PEOPLE | STEPS).items()])
+def test_every_verb_has_its_two_functions(verb, module):
+    commands = importlib.import_module(f"qebench.commands.{module}")
+    parser = argparse.ArgumentParser()
+    getattr(commands, f"add_{verb.replace('-', '_')}")(parser)
+    assert callable(getattr(commands, f"run_{verb.replace('-', '_')}"))
+
+
+@pytest.mark.parametrize("name", plugins.names("benchmarks/studies"))
+def test_every_study_adds_its_arguments(name):
+    plugins.find("benchmarks/studies", name).add_arguments(argparse.ArgumentParser())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [("enhanse x.jpg", "did you mean 'enhance'?"), ("step x", "it has prepare")]
+)
+def test_an_unknown_verb_is_told_what_there_is(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_overview_and_the_library_start_at_once():
+    for code, limit in {"import qebench": 0.1, "from qebench.__main__ import main; main([])": 0.3}.items():
+        timed = f"import time; began = time.process_time(); {code}; print(time.process_time() - began)"
+        runs = [subprocess.check_output([sys.executable, "-c", timed], cwd=plugins.ROOT, text=True) for _ in range(3)]
+        assert min(float(run.split()[-1]) for run in runs) < limit
+
+
+def test_the_library_enhances_scores_and_codes():
+    decoded, bits = qebench.compress(data.camera()[:64, :96], "jpeg", 30)
+    trained = qebench.load("rbqe", "jpeg")
+    result = qebench.enhance(decoded, trained)
+    assert (result.picture.shape, result.picture.dtype) == (decoded.shape, decoded.dtype)
+    assert result.exit == len(result.scores) + (result.exit == 5)
+    assert 0 < qebench.iqam(decoded, block_size=8) < 1
+    assert bits % 8 == 0
+    again = qebench.load("rbqe", plugins.ROOT / "methods/weights/rbqe-luma-jpeg.safetensors")
+    assert again.rule == trained.rule
+    assert np.array_equal(
+        qebench.enhance(decoded, again, exit=1).picture, qebench.enhance(decoded, trained, exit=1).picture
+    )

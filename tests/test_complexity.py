@@ -97,7 +97,8 @@ def test_the_networks_of_powerqe_v1_have_the_published_parameters(survey, method
 
 
 def test_the_exits_of_powerqe_v1_have_the_published_parameters(survey):
-    ((_, model),) = catalogue.networks("rbqe-powerqe-v1")
+    (network,) = catalogue.networks("rbqe-powerqe-v1")
+    model = network.module
     x = torch.zeros(1, 3, 64, 64, device="meta")
     for exit, params in enumerate(POWERQE_V1_RBQE, start=1):
         assert complexity.count(model, lambda e=exit: list(islice(model.exits(x), e)))["params_used"] == params
@@ -112,8 +113,8 @@ NETWORKS = sorted({name for name, *_ in [*PAPER, *POWERQE_V3, *POWERQE_V1]} | {"
 
 @pytest.mark.parametrize("method", NETWORKS)
 def test_the_exact_count_is_that_of_counting_layers_by_hand(method):
-    for form, model in catalogue.networks(method):
-        macs = []
+    for network in catalogue.networks(method):
+        model, macs = network.module, []
 
         def add(layer: nn.Module, inputs: tuple[Tensor], output: Tensor, macs: list[int] = macs) -> None:
             # every weight once per pixel that it slides over: of the coarser side, if the resolution changes
@@ -124,9 +125,9 @@ def test_the_exact_count_is_that_of_counting_layers_by_hand(method):
         for layer in model.modules():
             if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 layer.register_forward_hook(add)
-        x = torch.zeros(1, model.channels, 64, 96, device="meta")
+        x = torch.zeros(1, network.channels, 64, 96, device="meta")
         gmacs = complexity.exact(lambda: list(multi_exit.exits(model, x)))  # noqa: B023
-        assert round(gmacs * 1e9) == sum(macs) > 0, form
+        assert round(gmacs * 1e9) == sum(macs) > 0, network.form
 
 
 # thop 0.0.30 (Lyken17/pytorch-OpCounter, December 2019), count_hooks.py: layer, its input, what it counts
@@ -164,7 +165,7 @@ def test_images_are_padded_as_the_network_needs():
 
 
 def test_channels_that_a_network_does_not_take_are_refused():
-    with pytest.raises(ValueError, match="rbqe-powerqe-v1 takes 3 channels, not 1"):
+    with pytest.raises(ValueError, match="rbqe-powerqe-v1 takes 3 channels, the images have 1"):
         complexity.measure("rbqe-powerqe-v1", 1)
 
 

@@ -169,7 +169,7 @@ def test_command_encodes_and_decodes_what_the_functions_do(compressor: ModuleTyp
 
 
 def test_command_lists_every_compressor():
-    lines = run("list").stdout.splitlines()
+    lines = run("compressors").stdout.splitlines()
     for name in plugins.names("compressors"):
         module = plugins.find("compressors", name)
         span = f"{module.QUALITY} {module.QUALITIES[0]}..{module.QUALITIES[-1]}"

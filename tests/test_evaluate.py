@@ -37,15 +37,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = 255 * (noise - noise.min()) / np.ptp(noise)
         (folder / "pictures").mkdir(exist_ok=True)
         Image.fromarray(pixels.round().astype(np.uint8)).save(folder / f"pictures/{name}.png")
-    run("benchmarks", "prepare", folder / "pictures", "-o", folder / "originals/tiny.csv", "--colour", "luma")
+    run("step", "prepare", folder / "pictures", "-o", folder / "originals/tiny.csv", "--colour", "luma")
     for qf in (40, 10):
         decoded = folder / f"decoded/tiny/jpeg/{qf}.csv"
-        run("compressors", "folder", "jpeg", folder / "originals/tiny.csv", "-q", qf, "-o", decoded, "--workers", 1)
+        run("step", "compress", "jpeg", folder / "originals/tiny.csv", "-q", qf, "-o", decoded, "--workers", 1)
     return folder
 
 
-def run(package: str, *arguments: object) -> None:
-    command = [sys.executable, "-m", package, *map(str, arguments)]
+def run(*arguments: object) -> None:
+    command = [sys.executable, "-m", "qebench", *map(str, arguments)]
     subprocess.run(command, check=True, capture_output=True, cwd=plugins.ROOT)
 
 
@@ -83,7 +83,7 @@ def test_a_network_without_weights_is_not_measured(folder):
 def test_batches_give_the_measurements_of_images_alone(folder, monkeypatch):
     (weights,) = config.weights(DEFAULT, "dcad", "jpeg")
     alone = measured(folder, "dcad", weights, 10)
-    monkeypatch.setattr("benchmarks.evaluate.CPU_BATCH", 2)
+    monkeypatch.setattr("qebench.evaluation.evaluate.CPU_BATCH", 2)
     together = measured(folder, "dcad", weights, 10)
     pd.testing.assert_frame_equal(
         alone.sort_values(["image", "metric"], ignore_index=True),

@@ -62,7 +62,7 @@ if CJPEG:
         [*COMPRESS, "-q", "50", "--set", "library=cjpeg", "-o", "decoded/by-cjpeg.csv"],
         ["decoded/by-cjpeg*"],
     )
-CONSTANTS = {"methods.training.CHECKPOINT_EVERY": 0, "methods.training.VALIDATIONS": 2}  # seconds; in a run
+CONSTANTS = {"qebench.training.loop.CHECKPOINT_EVERY": 0, "qebench.training.loop.VALIDATIONS": 2}  # seconds; in a run
 
 
 class Folder:

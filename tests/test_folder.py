@@ -77,7 +77,8 @@ def test_command_compresses_a_folder_to_the_same_bytes_with_any_number_of_worker
 
 FAULTY = """
 import os, signal, time
-from compressors import jpeg, tools
+from compressors import jpeg
+from qebench.coding import tools
 from compressors.jpeg import DEFAULT, SUFFIX, decode, describe, version
 
 def encode(image, quality, settings=DEFAULT):

@@ -111,7 +111,7 @@ def test_a_picture_file_of_huge_size_is_refused_before_it_is_decoded(kind, tmp_p
 
 def test_a_large_picture_comes_without_a_warning(tmp_path):
     (tmp_path / "large.png").write_bytes(png(10_000))
-    command = "import sys; from benchmarks import images; print(images.container(sys.argv[1]))"
+    command = "import sys; from qebench.common import images; print(images.container(sys.argv[1]))"
     run = [sys.executable, "-W", "error", "-c", command, tmp_path / "large.png"]
     done = subprocess.run(run, cwd=plugins.ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("PNG\n", "")

@@ -16,12 +16,13 @@ from benchmarks.studies.baselines import rbqe_released
 from compressors import jpeg
 from methods import rbqe
 from methods.rbqe import network
+from qebench.common import plugins
 from qebench.cost import clock, exit_latency, latency, latency_grid, machine, measured
 from qebench.datasets import originals
 from qebench.networks import loading, multi_exit, pixels, tiling
 from qebench.networks.network import describe
 
-WEIGHTS = Path(network.__file__).parent / "weights/rbqe-luma-jpeg.safetensors"
+WEIGHTS = plugins.ROOT / "methods/weights/rbqe-luma-jpeg.safetensors"
 # The names that issue 7 promises, in its order.
 PROMISED = [
     *("method", "early_exit", "exit", "compressor", "quality", "device", "precision", "batch", "height", "width"),
@@ -182,7 +183,7 @@ def test_pictures_are_timed_with_early_exit_and_without(fast, pictures, tmp_path
         assert (record["height"], record["width"], record["runs"]) == (64, 64, 3 * exit_latency.RUNS)
         assert record["images_per_s"] == pytest.approx(1e3 / record["mean_ms"], rel=1e-3)
     assert (whole["early_exit"], whole["exit"], early["early_exit"], early["exit"]) == (False, 5, True, None)
-    taken = multi_exit.enhance(describe(fast), pixels.to_tensor(pictures, "cpu"), multi_exit.Rule(rule))[1]
+    taken = multi_exit.enhance(describe(fast), pixels.to_tensor(pictures, "cpu"), rule)[1]
     assert early["mean_exit"] == pytest.approx(float(taken.float().mean()), abs=1e-3)
     assert 0 < early["score_share"] < 1
     assert f"ratio {early['mean_ms'] / whole['mean_ms']:.3f}" in exit_latency.text(records)

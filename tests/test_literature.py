@@ -41,7 +41,10 @@ def test_means_stand_beside_the_published_values(classic5: Path) -> None:
 
 
 def test_the_command_prints_both_and_leaves_out_what_nobody_published(classic5: Path, capsys) -> None:
-    main(["study", "jpeg-literature", "dcad", "--classic5", str(classic5), "--device", "cpu", "--threads", "1"])
+    weights = ["--weights", str(plugins.ROOT / "methods/weights/dcad-luma-jpeg.safetensors")]
+    main(
+        ["study", "jpeg-literature", "dcad", *weights, "--classic5", str(classic5), "--device", "cpu", "--threads", "1"]
+    )
     lines = [line.split() for line in capsys.readouterr().out.split("\n")]
     assert [line[:4] for line in lines[2:10]] == [
         ["classic5", "5", str(qf), method] for qf in (10, 20, 30, 40) for method in ("decoded", "dcad")

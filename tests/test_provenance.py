@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
-from qebench.__main__ import main as benchmarks
-from qebench.__main__ import main as compressors
+from qebench.__main__ import main
 from qebench.common import files, images, plugins, provenance
 from qebench.evaluation import measurements
 
@@ -23,7 +21,7 @@ METHODS = {"decoded": None, "dcad": plugins.ROOT / "methods/weights/dcad-luma-jp
 CONFIG = {"dataset": "tiny", "metrics": ["psnr", "psnr_unrounded"]}
 
 
-def run(main: Callable, *arguments: object) -> tuple[int, str, str]:
+def run(*arguments: object) -> tuple[int, str, str]:
     """Run a command line in this process; return its exit status, stdout and error."""
     error, printed = "", io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -34,9 +32,9 @@ def run(main: Callable, *arguments: object) -> tuple[int, str, str]:
     return int(bool(error)), printed.getvalue(), error
 
 
-def done(main: Callable, *arguments: object) -> str:
+def done(*arguments: object) -> str:
     """Return what a command line that succeeds prints."""
-    status, printed, error = run(main, *arguments)
+    status, printed, error = run(*arguments)
     assert status == 0, error
     return printed
 
@@ -52,17 +50,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = (255 * (noise - noise.min()) / np.ptp(noise)).round().astype(np.uint8)
         images.write(folder / f"pictures/{name}.png", pixels)
     manifest, decoded = results / "originals/tiny.csv", results / "decoded/tiny/jpeg/10.csv"
-    done(benchmarks, "prepare", folder / "pictures", "-o", manifest, "--colour", "luma")
-    done(compressors, "folder", "jpeg", manifest, "-q", 10, "-o", decoded)
+    done("step", "prepare", folder / "pictures", "-o", manifest, "--colour", "luma")
+    done("step", "compress", "jpeg", manifest, "-q", 10, "-o", decoded)
     parts = []
     for method in METHODS:
         parts.append(results / f"measurements/tiny/jpeg/10/jpeg/{method}.parquet")
         trained = ["--weights", weights, "--trained-on", "jpeg"] if method == "dcad" else []
         where = ["--originals", manifest, "--decoded", decoded, "--keys", "tiny", "jpeg", "--block-size", 8]
         metrics = ["--metrics", *CONFIG["metrics"], "--device", "cpu", "--threads", 1]
-        done(benchmarks, "evaluate", method, *trained, *where, *metrics, "-o", parts[-1])
-        done(benchmarks, "complexity", method, "-o", results / f"complexity/{method}.csv")
-    done(benchmarks, "merge", *parts, "-o", results / "measurements.parquet")
+        done("step", "evaluate", method, *trained, *where, *metrics, "-o", parts[-1])
+        done("step", "complexity", method, "-o", results / f"complexity/{method}.csv")
+    done("step", "merge", *parts, "-o", results / "measurements.parquet")
     publish(results)
     return folder
 
@@ -72,7 +70,7 @@ def publish(results: Path) -> None:
     # Table 1 prints no latency: the files of complexity stand in for those that would take long to make.
     cost = [results / f"complexity/{method}.csv" for method in METHODS]
     rest = ["--complexity", *cost, "--latency", *cost, "--thresholds", "jpeg=0.8", "--config", json.dumps(CONFIG)]
-    done(benchmarks, "table", "table1", *measured, *rest, "-o", results / "table1.csv")
+    done("step", "table", "table1", *measured, *rest, "-o", results / "table1.csv")
 
 
 @pytest.fixture
@@ -82,7 +80,7 @@ def made(finished: Path, tmp_path: Path) -> Path:
 
 
 def verify(results: Path) -> tuple[int, str, str]:
-    return run(benchmarks, "verify", results, "--device", "cpu", "--threads", 1, "--sample", 3)
+    return run("verify", results, "--device", "cpu", "--threads", 1, "--sample", 3)
 
 
 def test_a_table_says_what_it_was_made_of(finished):
@@ -186,7 +184,7 @@ def test_an_archive_describes_every_file_in_it(finished, tmp_path):
     from rocrate.rocrate import ROCrate
 
     archive = tmp_path / "results.zip"
-    done(benchmarks, "export", finished / "results", archive)
+    done("archive", finished / "results", archive)
     with zipfile.ZipFile(archive) as opened:
         names = set(opened.namelist())
         opened.extractall(tmp_path / "unpacked")
@@ -205,14 +203,14 @@ def test_an_archive_describes_every_file_in_it(finished, tmp_path):
 
 def test_a_changed_table_is_not_exported(made, tmp_path):
     tamper_table(made)
-    status, _, error = run(benchmarks, "export", made, tmp_path / "results.zip")
+    status, _, error = run("archive", made, tmp_path / "results.zip")
     assert status == 1
     assert "table1.csv is not what" in error
     assert not list(tmp_path.glob("*.zip"))
 
 
 def test_equal_results_compare_as_unchanged(finished, made):
-    assert done(benchmarks, "compare", finished / "results", made) == "nothing changed\n"
+    assert done("compare", finished / "results", made) == "nothing changed\n"
 
 
 def test_a_comparison_says_which_numbers_files_and_settings_changed(finished, made):
@@ -223,7 +221,7 @@ def test_a_comparison_says_which_numbers_files_and_settings_changed(finished, ma
     records[1]["device"] = "another"
     measurements.write(pd.concat([rows, extra]), records, made / "measurements.parquet")
     publish(made)
-    text = done(benchmarks, "compare", finished / "results", made)
+    text = done("compare", finished / "results", made)
     assert "measurements: 2 of decoded on jpeg are no longer there" in text
     assert f"measurements: {len(extra) // 2} of dcad on jpeg are new" in text
     assert "psnr of dcad on jpeg: 1 of 2 differ, by +0.250000 in the mean and 0.500000 at most" in text

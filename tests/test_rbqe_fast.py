@@ -1,7 +1,6 @@
 """The form of RBQE that runs fastest gives what RBQE gives, at every exit, for any size, batch and images kept."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 from compressors import jpeg
 from methods import dcad, decoded, rbqe
 from methods.rbqe import cpu, network
+from qebench.common import plugins
 from qebench.networks import loading, multi_exit, pixels, tiling
 from qebench.networks.network import describe
 
-WEIGHTS = Path(network.__file__).parent / "weights"
+WEIGHTS = plugins.ROOT / "methods/weights"
 
 
 @pytest.fixture(scope="module")

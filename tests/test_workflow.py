@@ -48,7 +48,7 @@ TINY = '''\
 
 from torch import nn
 
-from methods import network
+from qebench.checkpoints import reading
 
 SHARE = 0.2
 
@@ -65,14 +65,14 @@ class Tiny(nn.Module):
 
 
 def load(weights, device):
-    return network.restore(Tiny(), weights, device)
+    return reading.restore(Tiny(), weights, device)
 '''
 STAGED = '''\
 """Staged: two exits with more and more of a 3x3 mean."""
 
 from torch import nn
 
-from methods import network
+from qebench.checkpoints import reading
 
 SHARES = (0.1, 0.2)
 
@@ -96,7 +96,7 @@ class Staged(nn.Module):
 
 
 def load(weights, device):
-    return network.restore(Staged(), weights, device)
+    return reading.restore(Staged(), weights, device)
 '''
 
 

@@ -1,4 +1,4 @@
-"""The commands about finished results: verify, compare, export."""
+"""The commands about finished results: verify, compare, archive."""
 
 import argparse
 from pathlib import Path
@@ -37,12 +37,12 @@ def run_compare(options: argparse.Namespace) -> None:
     print(comparison.compare(options.before, options.after))
 
 
-def add_export(parser: argparse.ArgumentParser) -> None:
+def add_archive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("output", type=Path, help="X.zip")
 
 
-def run_export(options: argparse.Namespace) -> None:
+def run_archive(options: argparse.Namespace) -> None:
     from qebench.publishing import archive
 
     archive.write(options.results, options.output)
