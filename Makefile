@@ -41,6 +41,7 @@ lint: $(INSTALLED)
 	$(RUN) ruff format --check .
 	$(RUN) snakefmt --check Snakefile workflow
 	$(RUN) mypy
+	$(RUN) lint-imports
 	$(RUN) snakemake --lint
 
 clean:

@@ -7,6 +7,7 @@ import argparse
 import difflib
 import importlib
 import sys
+from collections.abc import Callable
 
 from qebench.commands import PEOPLE, STEPS
 
@@ -55,7 +56,13 @@ def _study(words: list[str]) -> None:
     _call(study.add_arguments, study.run, words[1:], f"qebench study {verb}", study.__doc__)
 
 
-def _call(add, run, words: list[str], program: str, summary: str | None) -> None:
+def _call(
+    add: Callable[[argparse.ArgumentParser], None],
+    run: Callable[[argparse.Namespace], None],
+    words: list[str],
+    program: str,
+    summary: str | None,
+) -> None:
     parser = argparse.ArgumentParser(
         prog=program, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,6 +1,9 @@
 """Check the workflow's configuration when it is read, in sentences, and answer what the rules ask of it."""
 
 import difflib
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 from qebench.coding import interface
@@ -197,10 +200,25 @@ def measured(config: dict) -> dict:
     }
 
 
+def device(config: dict) -> str:
+    """Return the torch device of a run: the config's; for "auto" a GPU, if torch can use one here."""
+    if config["device"] != "auto":
+        return config["device"]
+    return "cuda" if _gpu_count() else "cpu"
+
+
 def gpus(config: dict) -> int:
-    """Return how many GPUs a job takes: 1 if the config wants one, or leaves it open and there is an NVIDIA driver."""
-    driver = Path("/proc/driver/nvidia/version").exists()
-    return int(config["device"].startswith("cuda") or (config["device"] == "auto" and driver))
+    """Return how many GPUs a job takes."""
+    return int(device(config).startswith("cuda"))
+
+
+@cache
+def _gpu_count() -> int:
+    """Return how many GPUs torch can use; it is asked in a process of its own, as its import takes seconds."""
+    if not Path("/proc/driver/nvidia/version").exists():
+        return 0
+    asked = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    return int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
 
 
 def _only(config: dict, kind: str) -> list[str]:

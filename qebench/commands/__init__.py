@@ -24,6 +24,7 @@ PEOPLE = {
 # what the rules of the workflow run
 STEPS = {
     "prepare": ("data", "make the originals of a protocol"),
+    "check": ("measuring", "check a device and that weights load, before any job"),
     "shard": ("data", "write the manifest of a part of a data set"),
     "compress": ("coding", "code a prepared data set at one quality"),
     "evaluate": ("measuring", "measure one method on one codec"),

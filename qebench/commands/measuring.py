@@ -1,10 +1,24 @@
-"""The commands that measure images: evaluate, merge, examples."""
+"""The steps that measure images: check, evaluate, merge, examples."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from qebench.commands import arguments
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("weights", nargs="*", metavar="METHOD=FILE")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1 (default: cpu)")
+
+
+def run_check(options: argparse.Namespace) -> None:
+    from qebench.common import plugins
+    from qebench.networks import loading
+
+    loading.choose_device(options.device, 1)
+    for method, _, file in (name.partition("=") for name in options.weights):
+        plugins.find("methods", method).load(Path(file), "meta")
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:

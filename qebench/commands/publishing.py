@@ -4,8 +4,12 @@ import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qebench.commands import arguments
+
+if TYPE_CHECKING:
+    from qebench.evaluation.results import Results
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +119,7 @@ def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
 
 
-def _results(options: argparse.Namespace):
+def _results(options: argparse.Namespace) -> "Results":
     import pandas as pd
 
     from qebench.common import files

@@ -66,6 +66,21 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
+def set_aside(paths: list[Path], folder: Path) -> list[Path]:
+    """Move those files and folders in `folder` that are there to `folder`/.superseded, and return them.
+
+    What an earlier call moved there under the same name is replaced.
+    """
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        place = folder / ".superseded" / path.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_dir():
+            shutil.rmtree(place)
+        path.replace(place)
+    return found
+
+
 def write_csv(rows: "pd.DataFrame | list[dict]", path: Path) -> None:
     """Write a table without its index, or records with one key per column, whole or not at all."""
     import pandas as pd  # late: common.smk and the command lines import this module without needing it

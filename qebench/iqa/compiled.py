@@ -54,17 +54,39 @@ def _kept(function: Callable) -> Callable:
 
 # One function per size, as numba's cache may mix up versions of a function that two processes keep at the same time.
 @_kept
-def _measure_4x4(images, columns, transform, blurred_transform, tiles, measures):
+def _measure_4x4(
+    images: np.ndarray,
+    columns: int,
+    transform: np.ndarray,
+    blurred_transform: np.ndarray,
+    tiles: np.ndarray,
+    measures: np.ndarray,
+) -> None:
     _measure(images, 4, columns, transform, blurred_transform, tiles, measures)
 
 
 @_kept
-def _measure_8x8(images, columns, transform, blurred_transform, tiles, measures):
+def _measure_8x8(
+    images: np.ndarray,
+    columns: int,
+    transform: np.ndarray,
+    blurred_transform: np.ndarray,
+    tiles: np.ndarray,
+    measures: np.ndarray,
+) -> None:
     _measure(images, 8, columns, transform, blurred_transform, tiles, measures)
 
 
 @njit(inline="always")
-def _measure(images, size, columns, transform, blurred_transform, tiles, measures):
+def _measure(
+    images: np.ndarray,
+    size: int,
+    columns: int,
+    transform: np.ndarray,
+    blurred_transform: np.ndarray,
+    tiles: np.ndarray,
+    measures: np.ndarray,
+) -> None:
     moments, blurred, spare = tiles[0], tiles[1], tiles[2]
     sums = np.empty((7, BLOCKS), images.dtype)
     for n in range(images.shape[0]):
@@ -81,7 +103,7 @@ def _measure(images, size, columns, transform, blurred_transform, tiles, measure
 
 
 @njit(**OPTIONS)
-def _read(images, n, size, columns, first, count, lines):
+def _read(images: np.ndarray, n: int, size: int, columns: int, first: int, count: int, lines: np.ndarray) -> None:
     """Copy the blocks from number `first` on, clipped and rounded to 8 bits, as `size` lines of 64 * size pixels."""
     black, white = lines.dtype.type(0), lines.dtype.type(255)
     done = 0
@@ -100,7 +122,7 @@ def _read(images, n, size, columns, first, count, lines):
 
 
 @njit(**OPTIONS)
-def _centre(lines, size, pixels, centred, sums):
+def _centre(lines: np.ndarray, size: int, pixels: np.ndarray, centred: np.ndarray, sums: np.ndarray) -> None:
     """Turn lines into a tile of pixels, one without the means of the blocks, and sums[0], the energy of each block."""
     share = sums.dtype.type(1 / (size * size))
     for r in range(size):
@@ -124,7 +146,7 @@ def _centre(lines, size, pixels, centred, sums):
 
 
 @njit(**OPTIONS)
-def _transform(blocks, size, matrix, transformed):
+def _transform(blocks: np.ndarray, size: int, matrix: np.ndarray, transformed: np.ndarray) -> None:
     """Multiply a matrix by each block, and exchange rows and columns: done twice, both directions are transformed.
 
     Even rows of the matrix are symmetric and odd ones antisymmetric, which saves half of the multiplications.
@@ -146,7 +168,7 @@ def _transform(blocks, size, matrix, transformed):
 
 
 @njit(**OPTIONS)
-def _compare(moments, blurred, size, sums):
+def _compare(moments: np.ndarray, blurred: np.ndarray, size: int, sums: np.ndarray) -> None:
     """Sum up the normalised moments of each block: 2 their energy, 3 likeness, 4 all, 5 highest down, 6 across."""
     zero, one, stable = sums.dtype.type(0), sums.dtype.type(1), sums.dtype.type(definition.STABLE)
     for b in range(BLOCKS):
@@ -177,7 +199,7 @@ def _compare(moments, blurred, size, sums):
 
 
 @njit(**OPTIONS)
-def _write(sums, size, n, first, count, measures):
+def _write(sums: np.ndarray, size: int, n: int, first: int, count: int, measures: np.ndarray) -> None:
     for b in range(count):
         rest = sums[4, b] + definition.STABLE
         down, across = sums[5, b] / rest, sums[6, b] / rest
@@ -189,7 +211,7 @@ def _write(sums, size, n, first, count, measures):
 
 
 @njit(**OPTIONS)
-def _log_remainder(share):
+def _log_remainder(share: float) -> float:
     """Return log(1 - share) / 2, with a relative error of 1e-17 up to 0.05; `log` would take one number at a time."""
     z = share / (share - 2)
     square = z * z

@@ -59,10 +59,15 @@ def choose_device(name: str, threads: int) -> str:
     Raises ValueError if the device is not there.
     """
     torch.set_num_threads(threads)
+    count = torch.cuda.device_count()
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {name}: this machine has no GPU that torch {torch.__version__} can use; take cpu")
+        return "cuda" if count else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdecimal())):
+        raise ValueError(f"device {name}: it can be auto, cpu, cuda, or cuda:1 and the like for the second GPU")
+    if kind == "cuda" and int(number or 0) >= count:
+        has = f"{count} GPU{'s' * (count > 1)}, cuda:0 to cuda:{count - 1}," if count else "no GPU"
+        raise ValueError(f"device {name}: this machine has {has} that torch {torch.__version__} can use; take cpu")
     return name
 
 

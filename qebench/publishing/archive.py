@@ -7,8 +7,13 @@ they are large and not ours to give on; their checksums are in the manifests.
 
 import mimetypes
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qebench.common import files, provenance
+
+if TYPE_CHECKING:
+    from rocrate.model.file import File
+    from rocrate.rocrate import ROCrate
 
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 TABLES = ("complexity/*.csv", "latency/**/*.csv", "examples/*/*.csv", "originals/*.csv", "decoded/*/*/*.csv")
@@ -75,7 +80,7 @@ def write(results: Path, archive: Path) -> None:
         crate.write_zip(temporary)
 
 
-def _add(crate, root: Path, path: Path):
+def _add(crate: "ROCrate", root: Path, path: Path) -> "File":
     name = path.relative_to(root).as_posix()
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
     about = {"sha256": files.sha256(path), "contentSize": str(path.stat().st_size)}

@@ -4,6 +4,7 @@ What we have is brought into the form of the published numbers by `benchmarks.ou
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ def _trends(found: pd.DataFrame) -> list[str]:
     return [", ".join(parts) for parts in texts]
 
 
-def _missing(row, methods: list[str], there: set[str]) -> str:
+def _missing(row: Any, methods: list[str], there: set[str]) -> str:
     """Return what a number that was not measured lacks, and how to get it; `there` are the files in methods/."""
     if row.method not in there:
         return f"there is no {row.method} in methods/"

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,8 +26,10 @@ shell.prefix(f"export PATH={PYTHON}:$PATH; ")  # `python` is the one that runs S
 DATASET = config["dataset"]
 PARTS = shards.names(DATASET, config["shards"])
 PROTOCOL = config["protocol"]
+SUPERSEDED = "moved to results/.superseded/, as a job that they depend on failed"
 METHODS = checked.methods(config)
 COMPRESSORS = checked.codecs(config)
+DEVICE = checked.device(config)
 GPU = checked.gpus(config)
 
 
@@ -113,11 +116,33 @@ def codec_data(wildcards):
     return sorted(path for path in folder.glob("*") if path.is_file() and path.suffix != ".py")
 
 
+onstart:
+    # Before any job, as Snakemake removes the old output of a job when the job starts.
+    named = {
+        "=".join([method, path])
+        for method in METHODS
+        for compressor in COMPRESSORS
+        for codec in checked.trained_on(config, method, compressor)
+        for path in checked.weights(config, method, codec)
+    }
+    here = ["--device", DEVICE] if workflow.local_exec else []
+    checking = subprocess.run(
+        [sys.executable, "-m", "qebench", "step", "check", *here, *sorted(named)],
+        cwd=workflow.basedir,
+        capture_output=True,
+        text=True,
+    )
+    if checking.returncode:
+        raise WorkflowError(checking.stderr.strip())
+
+
 onerror:
     # Snakemake forgets why a failed job had to run, and would next time take what was made of its old output for new.
+    stale = []
     for level in workflow.dag.toposorted():
         for job in level:
             if not all(Path(file).exists() for file in job.input):
-                for file in job.output:
-                    if str(file).startswith("results/"):  # never weights
-                        Path(file).unlink(missing_ok=True)
+                made = [Path(file) for file in job.output if str(file).startswith("results/")]  # never weights
+                stale += files.set_aside(made, Path("results"))
+    if stale:
+        print(f"{SUPERSEDED}: {', '.join(sorted(map(str, stale)))}", file=sys.stderr)

@@ -59,7 +59,7 @@ rule latency:
         weights=lambda wildcards, input: weights_option(input.weights),
         content=lambda wildcards: content(*cost_weights(wildcards)),
         code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.latency"),
-        device=config["device"],
+        device=DEVICE,
     shell:
         "python -m qebench step latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device}"
         " --threads {threads} -o {output} 2> {log}"
@@ -94,7 +94,7 @@ rule exit_latency:
         iqam=PROTOCOL["iqam"],
         content=lambda wildcards: content(*native_weights(wildcards)),
         code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.exit_latency"),
-        device=config["device"],
+        device=DEVICE,
     shell:
         "python -m qebench step exit-latency {wildcards.method} {params.weights} --compressor {wildcards.compressor}"
         " --decoded {input.decoded} --block-size {params.block_size} --iqam {params.iqam} --threshold {params.threshold}"
@@ -142,7 +142,7 @@ rule latency_grid:
         weights=lambda wildcards, input: weights_option(input.weights),
         content=lambda wildcards: content(*cost_weights(wildcards)),
         code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.latency_grid"),
-        device=config["device"],
+        device=DEVICE,
     shell:
         "python -m qebench step latency-grid {wildcards.method} {params.weights} --channels {params.channels}"
         " --device {params.device} --threads {threads} -o {output} 2> {log}"

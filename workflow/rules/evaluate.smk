@@ -31,7 +31,7 @@ rule evaluate:
             "iqam_block_size"
         ],
         iqam=PROTOCOL["iqam"],
-        device=config["device"],
+        device=DEVICE,
         content=lambda wildcards: content(*weights(wildcards)),
         code=lambda wildcards: code(
             f"methods.{wildcards.method}", *METRICS, "qebench.evaluation.evaluate", MEASUREMENTS

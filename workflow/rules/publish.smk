@@ -168,7 +168,7 @@ rule examples:
         ),
         dataset=lambda wildcards: shards.dataset(wildcards.part),
         thresholds=THRESHOLDS,
-        device=config["device"],
+        device=DEVICE,
     shell:
         "python -m qebench step examples --measurements {input.measurements} --originals {input.originals}"
         " --decoded {input.decoded} --keys {params.dataset} {wildcards.compressor} --methods {params.methods}"
