@@ -20,6 +20,7 @@ from methods import early_exit, inference, network
 
 CPU_BATCH, GPU_BATCH = 1, 8
 SCORE = "iqam"  # a metric of every exit, without reference
+CHANGE = "change"  # another, of networks of several exits: see `early_exit.change`
 
 Batch = tuple[list[str], list[np.ndarray], list[np.ndarray]]  # names, originals, decoded images
 
@@ -119,13 +120,16 @@ def _measure(
     timer: pace.Pace,
 ) -> list[tuple[int, str, list[float]]]:
     """Return exit, metric and the values of all images, for every exit and metric."""
+    decoded = network.to_tensor(images, device)
     with timer.part("network"):
-        exits = network.enhance(model, network.to_tensor(images, device))
+        exits = network.enhance(model, decoded)
     originals = network.stack(references, device).double()
     found = {}
     with timer.part("metrics and scores"):
         for exit, enhanced in enumerate(exits, start=1):
             found[exit, SCORE] = early_exit.score(enhanced, *scoring).double()
+            if len(exits) > 1:
+                found[exit, CHANGE] = early_exit.change(enhanced, [decoded, *exits][exit - 1]).double()
             rounded, unrounded = network.to_bytes(enhanced).double(), network.to_levels(enhanced).double()
             for name, metric in metrics.items():
                 found[exit, name] = metric.measure(originals, rounded if metric.ROUNDED else unrounded)

@@ -52,3 +52,11 @@ def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
     first = network.to_bytes(images[:, :1]) if variant == "matlab" else images[:, :1]
     values = 255 * first.float() if first.is_floating_point() else first.float()
     return iqam.score(values, block_size, variant)
+
+
+def change(images: Tensor, before: Tensor) -> Tensor:
+    """Return the mean squared change (N,) of images from what they were `before`, in squared 8-bit levels.
+
+    Both are float (N, C, H, W) in [0, 1], unclipped: those of an exit and of the one before it, or the decoded ones.
+    """
+    return (images - before).square_().mean(dim=(1, 2, 3)) * 255**2
