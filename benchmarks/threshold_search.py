@@ -5,6 +5,7 @@ values, 6.8 million. The gain of a tuple is a sum over exits of what going on fr
 that do; two halves of the tuple multiply in each term, so that all sums are one product of two matrices.
 """
 
+import math
 from functools import reduce
 
 import numpy as np
@@ -64,14 +65,16 @@ def _steps(cost: np.ndarray, count: int) -> np.ndarray:
 
 
 def _sums(steps: np.ndarray, going: list[np.ndarray]) -> np.ndarray:
-    """Return the sums over images of what going on adds, for all tuples: (tuples of the first half, of the second)."""
+    """Return the means over images of what going on adds, for all tuples: (tuples of the first half, of the second)."""
     half = (len(going) + 1) // 2
     first, second = going[:half], going[half:]
-    sums = sum(_widened(_joint(first[: exit + 1]) @ steps[:, exit], first[exit + 1 :])[:, None] for exit in range(half))
-    if not second:
-        return sums / len(steps)
-    weights = sum(_widened(_joint(second[: n + 1]) * steps[:, half + n], second[n + 1 :]) for n in range(len(second)))
-    return (sums + _joint(first) @ weights.T) / len(steps)
+    alone = np.zeros(_tuples(first), np.float32)
+    for exit in range(half):
+        alone += _widened(_joint(first[: exit + 1]) @ steps[:, exit], first[exit + 1 :])
+    later = np.zeros((_tuples(second), len(steps)), np.float32)
+    for exit in range(len(second)):
+        later += _widened(_joint(second[: exit + 1]) * steps[:, half + exit], second[exit + 1 :])
+    return (alone[:, None] + _joint(first) @ later.T) / len(steps)
 
 
 def _joint(going: list[np.ndarray]) -> np.ndarray:
@@ -81,4 +84,8 @@ def _joint(going: list[np.ndarray]) -> np.ndarray:
 
 def _widened(rows: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
     """Return each row as often as there are tuples of the `later` limits."""
-    return np.repeat(rows, int(np.prod([len(limits) for limits in later], dtype=int)), axis=0)
+    return np.repeat(rows, _tuples(later), axis=0)
+
+
+def _tuples(going: list[np.ndarray]) -> int:
+    return math.prod(len(limits) for limits in going)
