@@ -20,6 +20,7 @@ ALLOWED = 0.01  # dB: of the setting that a calibration chooses
 FOLDS = 10  # parts of the pictures, each judged by what the others calibrate
 DRAWS = 20  # of a rule that draws: as many as a coin has steps between two exits, so that its means are exact
 RESAMPLES = 1000  # of the pictures
+AT_ONCE = 100  # of them that are worked out together
 KNOWN = {"iqam": "scores", "change": "change"}  # evidence by metric
 
 
@@ -182,37 +183,37 @@ def reached(spent: np.ndarray, gains: np.ndarray, budget: float) -> float:
 
 
 def share(outcome: Outcome, cases: Cases, unit: str = "gmacs_paper", within: float = ALLOWED) -> float:
-    """Return the cost at which a rule stays `within` some dB of the last exit's mean gain, as a share of its cost.
+    """Return the cost at which a rule stays `within` some dB of the last exit's mean gain, as a share of its cost."""
+    spent, gains = outcome.spent[unit].mean(axis=1), outcome.gains.mean(axis=1)
+    last, whole = cases.gains[:, -1].mean(), cases.costs[unit][0][-1]
+    return float(shares(spent[None], gains[None], last[None], whole, within)[0])
+
+
+def shares(spent: np.ndarray, gains: np.ndarray, last: np.ndarray, whole: float, within: float = ALLOWED) -> np.ndarray:
+    """Return `share` (B,) for mean costs (B, P) and gains (B, P) of P settings, the last exit's gains (B,) and cost.
 
     Going to the last exit always is one of the points, for every rule can be left aside.
     """
-    return float(_shares(outcome, cases, np.ones((1, len(cases.gains))), unit, within)[0])
+    spent = np.column_stack([spent, np.full(len(spent), whole)])
+    gains = np.column_stack([gains, last])
+    parts = np.array_split(np.arange(len(last)), 1 + len(last) // AT_ONCE)
+    return np.concatenate([needed(spent[part], gains[part], last[part] - within) for part in parts]) / whole
 
 
 def interval(curve: Outcome, coin: Outcome, cases: Cases) -> tuple[float, float]:
     """Return the 95 % confidence interval, by bootstrap over pictures, of a rule's `share` less the coin's."""
     weights = _resampled(cases.pictures)
-    distances = _shares(curve, cases, weights) - _shares(coin, cases, weights)
-    low, high = np.quantile(distances, [0.025, 0.975]).tolist()
+    last, whole = weights @ cases.gains[:, -1], cases.cost[-1]
+    own, null = (
+        shares(weights @ each.spent["gmacs_paper"].T, weights @ each.gains.T, last, whole) for each in (curve, coin)
+    )
+    low, high = np.quantile(own - null, [0.025, 0.975]).tolist()
     return low, high
 
 
-def _shares(
-    outcome: Outcome, cases: Cases, weights: np.ndarray, unit: str = "gmacs_paper", within: float = ALLOWED
-) -> np.ndarray:
-    """Return `share` (B,) for weights (B, N) of the images."""
-    whole = cases.costs[unit][0][-1]
-    found = []
-    for part in np.array_split(weights / weights.sum(axis=1, keepdims=True), max(1, len(weights) // 100)):
-        last = part @ cases.gains[:, -1]
-        spent = np.column_stack([part @ outcome.spent[unit].T, np.full(len(part), whole)])
-        gains = np.column_stack([part @ outcome.gains.T, last])
-        found.append(needed(spent, gains, last - within) / whole)
-    return np.concatenate(found)
-
-
 def _resampled(pictures: np.ndarray) -> np.ndarray:
-    """Return how often each image is in each of RESAMPLES samples of the pictures, drawn with replacement."""
+    """Return the weight of each image in RESAMPLES samples of the pictures, drawn with replacement: sums of 1."""
     names, number = np.unique(pictures, return_inverse=True)
     rng = np.random.default_rng(statistics.SEED)
-    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)[:, number].astype(float)
+    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)[:, number].astype(float)
+    return weights / weights.sum(axis=1, keepdims=True)

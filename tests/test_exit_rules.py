@@ -2,8 +2,10 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,3 +238,33 @@ def test_the_papers_exit_by_qp_costs_less_than_its_early_exit():
     assert played.spent["gmacs_paper"].mean() == pytest.approx(18.68)
     used = published_exits.in_use(published_exits.sweep(made))
     assert (used.gains.mean(), used.spent["gmacs_paper"].mean()) == pytest.approx((0.510, 24.1))
+
+
+@pytest.fixture(scope="module")
+def demo() -> Cases:
+    """Return what RBQE's weights for JPEG do to the demo: 8 pictures at five qualities, as a run measured it."""
+    rows = pd.read_csv(Path(__file__).parent / "golden/exits_jpeg_demo.csv")
+    wide = rows.pivot(index=["image", "quality"], columns="exit")
+    gains, quality = wide["delta_psnr"].to_numpy(), wide.index.get_level_values("quality").to_numpy(float)
+    bpp, draw = wide["bpp"][1].to_numpy(), np.full(len(wide), np.nan)
+    evidence = Evidence(5, wide["iqam"].to_numpy(), wide["change"].to_numpy(), quality, bpp, draw, gains)
+    cost = np.array([10.2386, 14.6730, 18.6694, 22.9170, 27.5769])
+    return Cases(wide.index.get_level_values("image").to_numpy(), evidence, gains, {"gmacs_paper": (cost, cost)})
+
+
+@pytest.mark.parametrize(
+    ("name", "shares"), [("coin", [0.950, 0.900, 0.820, 0.719]), ("oracle", [0.876, 0.840, 0.787, 0.673])]
+)
+def test_the_demo_needs_the_cost_that_another_program_found(demo, name, shares):
+    """Shares of the last exit's cost within .005, .01, .02 and .05 dB, by code and prices apart from ours."""
+    curve = null_test.judge(rule(name), demo)[0]
+    found = [null_test.share(curve, demo, within=within) for within in null_test.WITHIN]
+    assert found == pytest.approx(shares, abs=0.0011)  # two envelopes of other prices, and the third digit
+
+
+def test_the_papers_rule_costs_more_than_a_coin_on_the_demo(demo):
+    """Another program found .953 of the last exit's cost within .01 dB, where the coin needs .900."""
+    curve, coin = (null_test.judge(rule(name), demo)[0] for name in ("iqam", "coin"))
+    assert null_test.share(curve, demo) == pytest.approx(0.953, abs=0.0011)
+    low, high = null_test.interval(curve, coin, demo)
+    assert 0 < low < 0.953 - 0.900 < high
