@@ -15,7 +15,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "QEBench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --compile --constraint constraints.txt --editable ".[test]"
-	$(VENV)/bin/python -c "import torch; from methods import iqam; [iqam.score(torch.zeros(1, 1, 32, 32), size) for size in (4, 8)]"
+	$(VENV)/bin/python -c "import torch; from qebench.iqa import iqam; [iqam.score(torch.zeros(1, 1, 32, 32), size) for size in (4, 8)]"
 	@touch $@
 
 results/%: $(INSTALLED) FORCE

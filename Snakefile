@@ -1,5 +1,5 @@
 # QEBench: originals -> compressed -> measured -> tables and figures.
-# The rules are in workflow/rules/; what they run is `python -m compressors`, `python -m methods`, `python -m benchmarks`.
+# The rules are in workflow/rules/; each runs one `python -m qebench step ...`.
 
 
 configfile: "workflow/config/default.yaml"

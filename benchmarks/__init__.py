@@ -1,1 +1,1 @@
-"""What is measured: data sets, colour, metrics, complexity, latency, and the tables and figures made of them."""
+"""What is measured and published: plug-ins for metrics, tables and figures; published and measured numbers; studies."""

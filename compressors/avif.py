@@ -6,8 +6,8 @@ Gray images are coded as 4:0:0, RGB images in full-range BT.601 YCbCr 4:2:0, 8 b
 import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
-from compressors import NoSettings as Settings
-from compressors import pillow
+from qebench.coding import pillow
+from qebench.coding.interface import NoSettings as Settings
 
 QUALITY = "quality"
 QUALITIES = range(0, 101)

@@ -9,9 +9,9 @@ The decoder is libavcodec's, which agrees bit for bit with HM's.
 
 import numpy as np
 
-from benchmarks import colour, images
-from compressors import NoSettings as Settings
-from compressors import hevc_metadata, odd_size, x265
+from qebench.coding import hevc_metadata, odd_size, x265
+from qebench.coding.interface import NoSettings as Settings
+from qebench.common import colour, images
 
 QUALITY = "qp"
 QUALITIES = range(0, 52)

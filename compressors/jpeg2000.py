@@ -8,8 +8,8 @@ instead would give all pictures the same number of bits, and qualities 15 dB apa
 import numpy as np
 from PIL import Image, features
 
-from compressors import NoSettings as Settings
-from compressors import pillow
+from qebench.coding import pillow
+from qebench.coding.interface import NoSettings as Settings
 
 QUALITY = "psnr"
 QUALITIES = range(20, 51)

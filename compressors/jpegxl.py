@@ -7,7 +7,7 @@ gray.
 
 import numpy as np
 
-from compressors import NoSettings as Settings
+from qebench.coding.interface import NoSettings as Settings
 
 QUALITY = "quality"
 QUALITIES = range(5, 100)

@@ -11,8 +11,8 @@ import io
 import numpy as np
 from PIL import ExifTags, Image, features
 
-from compressors import NoSettings as Settings
-from compressors import pillow
+from qebench.coding import pillow
+from qebench.coding.interface import NoSettings as Settings
 
 QUALITY = "quality"
 QUALITIES = range(0, 101)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from methods import forms
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
 
 
 def load(weights: Path | None, device: str) -> nn.Module:

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from methods import forms
-from methods.forms import Form
-from methods.unet import EncoderDecoder, convolutions
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
+from qebench.networks.layers.encoder_decoder import EncoderDecoder, convolutions
 
 WIDTH = 32  # channels within the estimation
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from methods import forms
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
 
 WIDTH = 64
 LAYERS = 10

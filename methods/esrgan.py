@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import forms
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
 
 WIDTH = 32  # channels between blocks
 SLOPE = 0.2  # of LeakyReLU

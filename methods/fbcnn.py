@@ -15,8 +15,8 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods import forms
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
 
 WIDTHS = (64, 128, 256, 512)  # channels at full, half, quarter and eighth resolution
 BLOCKS = 4  # per resolution, on each way

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import forms, network
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
+from qebench.networks import pixels
 
 WIDTHS = (16, 32, 48)  # channels at full, half and quarter resolution in stages 1 and 2
 STAGE3_WIDTH = 32
@@ -64,7 +65,7 @@ class MPRNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         if min(height, width) < SMALLEST:  # the original takes no such images
-            return self(network.pad(x, SMALLEST))[..., :height, :width]
+            return self(pixels.pad(x, SMALLEST))[..., :height, :width]
         top, bottom = (self._stages_of_half(half) for half in _halves(x, dim=2))
         encoded = _join(top, bottom, dim=2)
         decoded = self.stage2_decoder(encoded)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from methods import forms
-from methods.forms import Form
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
 
 WIDTHS = (128, 64, 64, 32)
 KERNELS = (9, 7, 3, 1, 5)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
-from methods import network
-from methods.rbqe_powerqe import PowerQERBQE, Version
+from methods.rbqe.powerqe import PowerQERBQE, Version
+from qebench.checkpoints import reading
 
 VERSION = Version(
     width=64,
@@ -25,4 +25,4 @@ VERSION = Version(
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return the network with the given weights (none: PyTorch's random start values) on `device`."""
-    return network.restore(PowerQERBQE(VERSION), weights, device)
+    return reading.restore(PowerQERBQE(VERSION), weights, device)

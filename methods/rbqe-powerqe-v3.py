@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch import nn
 
-from methods import checkpoints, network
-from methods.rbqe_powerqe import PowerQERBQE, Version
+from methods.rbqe.powerqe import PowerQERBQE, Version
+from qebench.checkpoints import reading
 
 VERSION = Version(
     width=32,
@@ -32,7 +32,7 @@ def load(weights: Path | None, device: str) -> nn.Module:
     """
     version = VERSION
     if weights is not None:
-        keys = checkpoints.read(weights)
+        keys = reading.read(weights)
         several = any(key.startswith("out_layers.1.") for key in keys)
         version = replace(VERSION, multi_exit=several, attention="down_0.layers.0.conv.weight" in keys)
-    return network.restore(PowerQERBQE(version), weights, device)
+    return reading.restore(PowerQERBQE(version), weights, device)

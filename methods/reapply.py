@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from compressors import jpeg, jpeg_quality
-from methods import network
+from compressors import jpeg
+from compressors.jpeg import estimate
+from qebench.networks import pixels
 
 # In each direction all eight phases of luma's 8x8 blocks. For RGB their halves are also spread over the blocks of 4:2:0
 # chroma, 16x16 pixels: with 0 to 7 it gains 0.49 instead of 0.62 dB (four validation pictures, QF 10).
@@ -30,8 +31,10 @@ class Reapply(nn.Module):
     Raises ValueError for an image that was not decoded from JPEG.
     """
 
+    channels = None
+
     def forward(self, x: Tensor) -> Tensor:
-        return network.to_tensor([reapply(image) for image in network.to_images(x)], x.device).to(x.dtype)
+        return pixels.to_tensor([reapply(image) for image in pixels.to_images(x)], x.device).to(x.dtype)
 
 
 def reapply(image: np.ndarray) -> np.ndarray:
@@ -39,7 +42,7 @@ def reapply(image: np.ndarray) -> np.ndarray:
 
     Raises ValueError if the picture was not decoded from JPEG.
     """
-    quality = jpeg_quality.estimate(image)
+    quality = estimate.estimate(image)
     if quality is None:
         raise ValueError(
             "reapply is for JPEG, but this picture was not decoded from it, or was changed since (cropped, scaled, "

@@ -5,9 +5,9 @@ Re-application of JPEG", Journal of VLSI Signal Processing 27, 2001, pp. 69-79: 
 the place of quantisation. No weights; the binary is imageio-ffmpeg's, run on 8-bit planes, R, G and B apart.
 
 ffmpeg takes the threshold, twice a QP, from the video. Here the QP follows from the JPEG quality factor, estimated from
-the picture, and is the same for all pictures that were not decoded from JPEG; `python -m benchmarks.spp_qp` chose it on
-validation pictures. On classic5 at QF 10, 20, 30 and 40 it gains 0.95, 0.72, 0.63 and 0.57 dB of PSNR, on LIVE1 0.81,
-0.67, 0.61 and 0.57. It is no match for HEVC: over QP 22 to 42 it gains 0.04 dB on average, and at QP 22 it loses 0.05.
+the picture, and is the same for all pictures that were not decoded from JPEG; both were chosen on validation pictures.
+On classic5 at QF 10, 20, 30 and 40 it gains 0.95, 0.72, 0.63 and 0.57 dB of PSNR, on LIVE1 0.81, 0.67, 0.61 and 0.57.
+It is no match for HEVC: over QP 22 to 42 it gains 0.04 dB on average, and at QP 22 it loses 0.05.
 """
 
 import subprocess
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compressors import jpeg_quality
-from methods import network
+from compressors.jpeg import estimate
+from qebench.networks import pixels
 
-# By benchmarks/spp_qp.py, for the mean PSNR gain on the luma of the 41 pictures of CID22's validation part: per JPEG
+# The best QPs for the mean PSNR gain on the luma of the 41 pictures of CID22's validation part: one per JPEG
 # quality factor, with linear interpolation between, and for HEVC (x265) at QP 22, 27, 32, 37 and 42 together.
 JPEG_QP = {10: 17, 20: 10, 30: 8, 40: 7, 50: 6, 60: 6, 70: 5, 80: 4, 90: 3}
 OTHER_QP = 2
@@ -40,9 +40,11 @@ class SPP(nn.Module):
     Raises the errors of `postprocess`.
     """
 
+    channels = None
+
     def forward(self, x: Tensor) -> Tensor:
-        qps = [choose_qp(jpeg_quality.estimate(image)) for image in network.to_images(x)]
-        planes = network.to_bytes(x).cpu().numpy()
+        qps = [choose_qp(estimate.estimate(image)) for image in pixels.to_images(x)]
+        planes = pixels.to_bytes(x).cpu().numpy()
         results = [postprocess(image, qp) for image, qp in zip(planes, qps, strict=True)]
         return torch.from_numpy(np.stack(results)).to(x) / 255
 

@@ -11,7 +11,7 @@ import skimage
 import torch
 from PIL import Image
 
-from methods import crops
+from qebench.training import pairs
 
 # A busy machine is no failure, and examples of failures are not kept in the source tree.
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
@@ -67,6 +67,6 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def data(folder, tmp_path_factory) -> crops.Pairs:
+def data(folder, tmp_path_factory) -> pairs.Pairs:
     """Return the pairs of those pictures and their decoded versions."""
     return pictures.built(pictures.recipe(folder), tmp_path_factory.mktemp("pairs") / "pairs.safetensors")

@@ -24,16 +24,22 @@ from pathlib import Path
 import numba
 import pytest
 
-from benchmarks import allocator
+from qebench.common import memory
 
 ROOT = Path(__file__).resolve().parent.parent
-IMPORTED = ("bjontegaard", "matplotlib.backends.backend_pdf", "methods.dcad", "methods.iqam_cpu", "methods.train")
+IMPORTED = (
+    "bjontegaard",
+    "matplotlib.backends.backend_pdf",
+    "methods.dcad",
+    "qebench.iqa.compiled",
+    "qebench.training.command",
+)
 IMPORTED += (
     "torch._dynamo",
-    "benchmarks.complexity",
-    "benchmarks.evaluate",
+    "qebench.cost.complexity",
+    "qebench.evaluation.evaluate",
     "benchmarks.figures",
-    "benchmarks.measurements",
+    "qebench.evaluation.measurements",
 )
 
 
@@ -51,7 +57,7 @@ class Commands:
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "log"
-        environment = os.environ | allocator.SETTINGS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | memory.SETTINGS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._parent = subprocess.Popen([sys.executable, __file__], env=environment, cwd=folder, **pipes)
 

@@ -49,7 +49,7 @@ def pictures() -> list[bytes]:
 
 def bitstreams(name: str) -> list[bytes]:
     """Return small bitstreams of a compressor."""
-    from benchmarks import plugins
+    from qebench.common import plugins
 
     compressor = plugins.find("compressors", name)
     return [compressor.encode(image, compressor.QUALITIES[len(compressor.QUALITIES) // 2]) for image in IMAGES]
@@ -59,10 +59,10 @@ IMAGES = (PICTURE, COLOURS)
 
 
 def parameter_sets() -> list[bytes]:
-    from compressors import bpg_container, bpg_hevc
+    from compressors.bpg import container, hevc
 
-    streams = [bpg_container.stream(*bpg_container.read(file)) for file in bitstreams("bpg")]
-    return [unit for stream in streams for unit in bpg_hevc.units(stream) if bpg_hevc.kind(unit) == bpg_hevc.SPS]
+    streams = [container.stream(*container.read(file)) for file in bitstreams("bpg")]
+    return [unit for stream in streams for unit in hevc.units(stream) if hevc.kind(unit) == hevc.SPS]
 
 
 def weights(suffix: str) -> list[bytes]:
@@ -108,7 +108,7 @@ def by_decoder(name: str) -> Callable[[bytes], None]:
     """Return a parser of bytes from a compressor; the commands add the name of the file to its errors."""
 
     def parse(content: bytes) -> None:
-        from benchmarks import plugins
+        from qebench.common import plugins
 
         try:
             image = plugins.find("compressors", name).decode(content)
@@ -121,32 +121,32 @@ def by_decoder(name: str) -> Callable[[bytes], None]:
 
 
 def read_sps(content: bytes) -> None:
-    from compressors import bpg_hevc
+    from compressors.bpg import hevc
 
     with suppress(ValueError):
-        bpg_hevc.read_sps(content)
+        hevc.read_sps(content)
 
 
 def _weights(path: Path) -> None:
-    from methods import checkpoints
+    from qebench.checkpoints import reading
 
-    checkpoints.read(path)
+    reading.read(path)
 
 
 def _picture(path: Path) -> None:
-    from benchmarks import images
+    from qebench.common import images
 
     images.read(path)
 
 
 def _measurements(path: Path) -> None:
-    from benchmarks import measurements
+    from qebench.evaluation import measurements
 
     measurements.read(path)
 
 
 def _manifest(path: Path) -> None:
-    from benchmarks import manifests
+    from qebench.datasets import manifests
 
     manifests.rows(path)
 
@@ -154,7 +154,7 @@ def _manifest(path: Path) -> None:
 def parquet() -> list[bytes]:
     import pandas as pd
 
-    from benchmarks import measurements
+    from qebench.evaluation import measurements
 
     with tempfile.TemporaryDirectory() as folder:
         row = ["mine", "1", "jpeg", 50, "dcad", "jpeg", 1, "psnr", 30.0]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks import images
-from methods import crops, pairs
+from qebench.common import images
+from qebench.training import pair_files, pair_sources, pairs
 
 QUALITIES = [50, 30, 10]
 SIZES = [(72, 80), (80, 72), (40, 104)]
@@ -24,14 +24,16 @@ def photographs(folder: Path, colour: bool = False) -> Path:
     return folder
 
 
-def recipe(folder: Path, qualities: list[int] = QUALITIES, colour: str = "luma", **choices: object) -> pairs.Recipe:
-    return pairs.Recipe([folder], "jpeg", qualities, colour, **choices)
+def recipe(
+    folder: Path, qualities: list[int] = QUALITIES, colour: str = "luma", **choices: object
+) -> pair_sources.Recipe:
+    return pair_sources.Recipe([folder], "jpeg", qualities, colour, **choices)
 
 
-def built(wanted: pairs.Recipe, path: Path) -> crops.Pairs:
+def built(wanted: pair_sources.Recipe, path: Path) -> pairs.Pairs:
     """Return the pairs of a recipe, built at a path."""
-    pairs.build(wanted, 2, path)
-    return crops.read(path)
+    pair_files.build(wanted, 2, path)
+    return pairs.read(path)
 
 
 class Small(nn.Module):

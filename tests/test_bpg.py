@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressors import bpg, bpg_colour, bpg_container, bpg_hevc, bpgenc, configure
+from compressors import bpg
+from compressors.bpg import bpgenc, colour, container, hevc
+from qebench.coding.interface import configure
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/bpg.json").read_text())
 FILES = {name: bytes.fromhex(golden["file"]) for name, golden in GOLDEN["files"].items()}
@@ -106,34 +108,34 @@ def test_damaged_files_decode_to_some_image_or_are_a_value_error(file, data):
 def test_numbers_are_those_of_the_specification(numbers):
     written, value = numbers  # the examples of clause 2
     file = bytes.fromhex(f"425047fb 0000 {written} 01 00") + b"data"
-    assert bpg_container.read(file) == (bpg_container.Header(value, 1, "gray"), b"data")
+    assert container.read(file) == (container.Header(value, 1, "gray"), b"data")
 
 
 def test_the_header_is_that_of_the_specification():
     extension = bytes.fromhex("01 03 aabbcc")  # Exif, 3 bytes
     head = "425047fb" + "51" + "38" + "83 00" + "05" + "04"  # 4:2:2 with alpha, 9 bits; BT.709; 384x5, 4 bytes of data
     file = bytes.fromhex(head) + bytes([len(extension)]) + extension + b"data, and more"
-    header = bpg_container.Header(384, 5, "422", "ycbcr_bt709", depth=9, alpha=True)
-    assert bpg_container.read(file) == (header, b"data")
+    header = container.Header(384, 5, "422", "ycbcr_bt709", depth=9, alpha=True)
+    assert container.read(file) == (header, b"data")
 
 
 @pytest.mark.parametrize("number", ["8001", "9080808000", "ff"], ids=["leading zero", "over 32 bits", "endless"])
 def test_numbers_that_the_specification_forbids_are_refused(number):
     with pytest.raises(ValueError, match=r"^not a"):
-        bpg_container.read(bytes.fromhex(f"425047fb 0000 {number}"))
+        container.read(bytes.fromhex(f"425047fb 0000 {number}"))
 
 
 def test_coding_tools_are_written_as_the_specification_has_them():
     # by hand: ue(0) ue(3) ue(0) ue(3) ue(2), SAO, no PCM, strong smoothing, no extension, padding
-    assert bpg_hevc.read_header(bytes([0b10010010, 0b01000111, 0b01000000])) == bpg_hevc.Tools(
+    assert hevc.read_header(bytes([0b10010010, 0b01000111, 0b01000000])) == hevc.Tools(
         sizes=(0, 3, 0, 3), depth=2, sao=True, pcm=(), strong_smoothing=True, range_extension=()
     )
     # ue(1) ue(2) ue(1) ue(2) ue(0), no SAO, PCM of 8 and 8 bits (7), ue(0) ue(2), loop filter; no smoothing; extension
     bits = "010 011 010 011 1 0 1 0111 0111 1 011 1 0 1 1 0000000 001000010".replace(" ", "")
-    tools = bpg_hevc.Tools((1, 2, 1, 2), 0, False, (7, 7, 0, 2, 1), False, tuple(bit == "1" for bit in "001000010"))
+    tools = hevc.Tools((1, 2, 1, 2), 0, False, (7, 7, 0, 2, 1), False, tuple(bit == "1" for bit in "001000010"))
     padded = bits.ljust(-(-len(bits) // 8) * 8, "0")
-    assert bpg_hevc.write_header(tools) == int(padded, 2).to_bytes(len(padded) // 8)
-    assert bpg_hevc.read_header(bpg_hevc.write_header(tools)) == tools
+    assert hevc.write_header(tools) == int(padded, 2).to_bytes(len(padded) // 8)
+    assert hevc.read_header(hevc.write_header(tools)) == tools
 
 
 def test_our_files_begin_as_the_specification_has_it():
@@ -147,19 +149,19 @@ def test_our_files_begin_as_the_specification_has_it():
 @pytest.mark.parametrize("golden", GOLDEN["planes"], ids=lambda golden: " ".join(map(str, list(golden.values())[:-1])))
 def test_planes_are_those_that_bpgenc_codes(golden):
     image = picture(*golden["size"], 3, golden["picture"])
-    planes = bpg_colour.planes(image, golden["chroma"], golden["colour"])
+    planes = colour.planes(image, golden["chroma"], golden["colour"])
     assert sha256(np.concatenate([plane.ravel() for plane in planes])) == golden["sha256"]
 
 
-@pytest.mark.parametrize("colour", ["ycbcr", "ycgco", "ycbcr_bt709", "ycbcr_bt2020"])
+@pytest.mark.parametrize("matrix", ["ycbcr", "ycgco", "ycbcr_bt709", "ycbcr_bt2020"])
 @pytest.mark.parametrize("chroma", ["420", "422", "444"])
-def test_gray_has_its_level_as_luma_and_neutral_chroma(chroma, colour):
+def test_gray_has_its_level_as_luma_and_neutral_chroma(chroma, matrix):
     level = np.arange(256, dtype=np.uint8).reshape(16, 16)
     rgb = as_rgb(level)
-    luma, *others = bpg_colour.planes(rgb, chroma, colour)
+    luma, *others = colour.planes(rgb, chroma, matrix)
     assert np.array_equal(luma, level)
     assert all((plane == 128).all() for plane in others)
-    assert np.array_equal(bpg_colour.image([luma, *others], chroma, colour), rgb)
+    assert np.array_equal(colour.image([luma, *others], chroma, matrix), rgb)
 
 
 def test_full_range_bt601_is_that_of_jpeg_files():
@@ -171,16 +173,14 @@ def test_full_range_bt601_is_that_of_jpeg_files():
         (blue - (0.299 * red + 0.587 * green + 0.114 * blue)) / 1.772 + 128,
         (red - (0.299 * red + 0.587 * green + 0.114 * blue)) / 1.402 + 128,
     ]
-    for plane, exact in zip(bpg_colour.planes(image, "444", "ycbcr"), expected, strict=True):
+    for plane, exact in zip(colour.planes(image, "444", "ycbcr"), expected, strict=True):
         assert np.abs(plane[0] - exact.clip(0, 255)).max() < 0.5 + 1e-4
 
 
 @pytest.mark.parametrize("chroma", ["420", "422"])
 def test_halved_chroma_lies_between_two_pixels(chroma):
     ramp = np.broadcast_to(np.arange(20, 84, 2, dtype=np.uint8), (32, 32))  # over columns
-    cb = bpg_colour.planes(np.stack([np.full_like(ramp, 90), np.full_like(ramp, 90), ramp], axis=-1), chroma, "ycgco")[
-        1
-    ]
+    cb = colour.planes(np.stack([np.full_like(ramp, 90), np.full_like(ramp, 90), ramp], axis=-1), chroma, "ycgco")[1]
     # Cg = G/2 - (R + B)/4 + 128 falls by half a level per column; sample i is at column 2i + 0.5
     inner = np.arange(3, 13)
     assert np.abs(cb[5, inner] - (128 + 45 - (90 + 20 + 2 * (2 * inner + 0.5)) / 4)).max() <= 1  # two roundings
@@ -190,7 +190,7 @@ def test_halved_chroma_lies_between_two_pixels(chroma):
 def test_chroma_comes_back_to_its_place(chroma, even, odd):
     ramp = np.broadcast_to(40 + 8 * np.arange(16, dtype=np.uint8), (4, 16))
     planes = [np.zeros((4, 32), np.uint8), ramp, np.full_like(ramp, 128)]
-    image = bpg_colour.image([planes[0] + 100, *planes[1:]], chroma, "ycbcr")
+    image = colour.image([planes[0] + 100, *planes[1:]], chroma, "ycbcr")
     # JPEG's siting: a quarter of a sample to both sides, for which the filter gives 17/64; MPEG-2's: on it and halfway
     blue = 100 + 1.772 * (ramp[0, 5:11] - 128.0)
     assert np.abs(image[2, 10:22:2, 2] - (blue + 1.772 * even).clip(0, 255)).max() <= 0.5 + 1.772 / 2
@@ -263,8 +263,8 @@ def test_bpgenc_gives_the_golden_bits_and_pixels(effort, astronaut):
 def test_x265_inside_bpgenc_codes_what_is_asked(depth):
     image, choice = picture(57, 90, 3), bpg.Settings("x265", "422", depth=depth, effort=3)
     file = bpg.encode(image, 10, choice)
-    header = bpg_container.Header(90, 57, "422", depth=depth)
-    assert bpg_container.read(file)[0] == header
+    header = container.Header(90, 57, "422", depth=depth)
+    assert container.read(file)[0] == header
     assert psnr(bpg.decode(file, choice), image) > 30
     assert "bpgenc -e x265 -m 3 -f 422 -c ycbcr -b " + str(depth) in bpg.describe(image, choice)
     assert bpg.version(choice).startswith("bpgenc 0.9.")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import plugins
-from methods import catalogue
-from methods.__main__ import main
+from qebench.__main__ import main
+from qebench.common import plugins
+from qebench.networks import catalogue
 
 METHODS = plugins.names("methods")
 NETWORKS = [method for method in METHODS if catalogue.networks(method)]
@@ -17,9 +17,9 @@ NETWORKS = [method for method in METHODS if catalogue.networks(method)]
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    """Return what `python -m methods list` prints, in lines."""
+    """Return what `qebench methods` prints, in lines."""
     with redirect_stdout(io.StringIO()) as out:
-        main(["list"])
+        main(["methods"])
     return out.getvalue().rstrip("\n").split("\n")
 
 

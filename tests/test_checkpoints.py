@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from methods import checkpoints, forms
-from methods.forms import Form
+from qebench.checkpoints import forms, reading
+from qebench.checkpoints.forms import Form
 
 
 class Network(nn.Sequential):
@@ -42,7 +42,7 @@ def prefixed(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def assert_loads(path: Path, state: dict[str, Tensor]) -> None:
     model = Network()
-    checkpoints.load_into(model, path)
+    reading.load_into(model, path)
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, state[key])
 
@@ -110,7 +110,7 @@ def test_half_precision_weights_fill_float32_parameters(tmp_path: Path) -> None:
     halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in random_state().items()}
     save_file(halves, tmp_path / "weights.safetensors")
     model = Network()
-    checkpoints.load_into(model, tmp_path / "weights.safetensors")
+    reading.load_into(model, tmp_path / "weights.safetensors")
     assert model[0].weight.dtype == torch.float32
     assert torch.equal(model[0].weight, halves["0.weight"].float())
 
@@ -127,7 +127,7 @@ def test_code_in_a_pickle_is_refused_and_not_executed(place: str, new_format: bo
     }
     torch.save(content[place], path, _use_new_zipfile_serialization=new_format)
     with pytest.raises(ValueError, match=r"weights\.pt cannot be read as weights: .* holds code \(none was run\)"):
-        checkpoints.load_into(Network(), path)
+        reading.load_into(Network(), path)
     assert not folder.exists()
     torch.load(path, weights_only=False)
     assert folder.exists()  # so the payload would have worked
@@ -136,7 +136,7 @@ def test_code_in_a_pickle_is_refused_and_not_executed(place: str, new_format: bo
 def test_a_plain_pickle_with_code_is_refused_and_not_executed(tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(pickle.dumps(Payload(tmp_path / "executed"), protocol=2))
     with pytest.raises(ValueError, match="cannot be read as weights"):
-        checkpoints.read(tmp_path / "weights.pth")
+        reading.read(tmp_path / "weights.pth")
     assert not (tmp_path / "executed").exists()
 
 
@@ -151,7 +151,7 @@ def test_truncated_files_are_refused(name: str, tmp_path: Path) -> None:
     for size in [0, 1, 7, 8, 100, len(whole) // 2, len(whole) - 1]:
         path.write_bytes(whole[:size])
         with pytest.raises(ValueError, match=f"{name} cannot be read as weights"):
-            checkpoints.read(path)
+            reading.read(path)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
@@ -160,32 +160,32 @@ def test_foreign_files_are_refused(suffix: str, content: bytes, tmp_path: Path) 
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as weights"):
-        checkpoints.read(path)
+        reading.read(path)
 
 
 def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
     (tmp_path / "weights.png").touch()
     with pytest.raises(ValueError, match=r"weights\.png is no weights file: its name should end in \.safetensors"):
-        checkpoints.read(tmp_path / "weights.png")
+        reading.read(tmp_path / "weights.png")
 
 
 def test_a_missing_file_says_where_weights_come_from(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pt is missing: methods/weights/README\.md says"):
-        checkpoints.load_into(Network(), tmp_path / "none.pt")
+        reading.load_into(Network(), tmp_path / "none.pt")
 
 
 @pytest.mark.parametrize("content", [torch.rand(3), [torch.rand(3)], 3])
 def test_a_file_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "weights.pt")
     with pytest.raises(ValueError, match=f"holds a {type(content).__name__}, not a state dict"):
-        checkpoints.read(tmp_path / "weights.pt")
+        reading.read(tmp_path / "weights.pt")
 
 
 @pytest.mark.parametrize(("key", "entry"), [("0.weight", [1.0, 2.0]), ("epoch", 3), (3, torch.rand(3))])
 def test_entries_that_are_no_tensors_are_refused(key: object, entry: object, tmp_path: Path) -> None:
     torch.save(random_state() | {key: entry}, tmp_path / "weights.pt")
     with pytest.raises(ValueError, match=f"holds a {type(entry).__name__} as {key!r}"):
-        checkpoints.read(tmp_path / "weights.pt")
+        reading.read(tmp_path / "weights.pt")
 
 
 def refusal(state: dict[str, Tensor], path: Path) -> str:
@@ -194,7 +194,7 @@ def refusal(state: dict[str, Tensor], path: Path) -> str:
     model = Network()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     with pytest.raises(ValueError, match="was not made for Network") as error:
-        checkpoints.load_into(model, path)
+        reading.load_into(model, path)
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
     return str(error.value).partition("Network: ")[2]
 

@@ -1,10 +1,8 @@
 """JPEG quality is read off pictures; re-applied JPEG and spp compute what they say, and say what they cannot."""
 
-import ast
 import io
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -16,9 +14,12 @@ from PIL import Image
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import colour, images, spp_qp
-from compressors import hevc, jpeg, jpeg_quality
-from methods import network, reapply, spp
+from compressors import hevc, jpeg
+from compressors.jpeg import estimate
+from methods import reapply, spp
+from qebench.common import colour
+from qebench.networks import pixels, tiling
+from qebench.networks.network import describe
 
 INNER = np.s_[16:-16, 16:-16]  # where the border does not reach
 
@@ -35,7 +36,9 @@ def texture(side: int, smoothness: float, contrast: float, seed: int) -> np.ndar
 
 def gain(method: ModuleType, original: np.ndarray, picture: np.ndarray) -> float:
     """Return by how many dB of PSNR a method brings a picture closer to the original."""
-    result = network.to_images(network.enhance(method.load(None, "cpu"), network.to_tensor([picture], "cpu"))[0])[0]
+    result = pixels.to_images(
+        tiling.enhance(describe(method.load(None, "cpu")), pixels.to_tensor([picture], "cpu"))[0]
+    )[0]
     before, after = (np.mean((image.astype(float) - original) ** 2) for image in (picture, result))
     return float(10 * np.log10(before / after))
 
@@ -56,28 +59,28 @@ def over_shifts(image: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -
 @given(st.integers(1, 100), st.floats(0, 3), st.floats(10, 35), st.integers(0, 2**32 - 1))
 def test_the_quality_factor_of_a_random_picture_is_read_off_it(quality, smoothness, contrast, seed):
     picture = decoded(texture(128, smoothness, contrast, seed), quality)
-    estimate = jpeg_quality.estimate(picture)
-    if estimate != quality:  # then no tool can tell: at either one, JPEG leaves the picture as it is
-        for either in (estimate, quality):
+    found = estimate.estimate(picture)
+    if found != quality:  # then no tool can tell: at either one, JPEG leaves the picture as it is
+        for either in (found, quality):
             assert np.abs(decoded(picture, either).astype(int) - picture).max() <= 1
 
 
 @pytest.mark.parametrize("quality", [5, 10, 30, 50, 75, 95, 99])
 def test_the_quality_factor_of_a_photograph_of_odd_size_is_read_off_it(quality, astronaut, camera):
     for picture in (camera, astronaut):
-        assert jpeg_quality.estimate(decoded(picture[:301, :203], quality)) == quality
+        assert estimate.estimate(decoded(picture[:301, :203], quality)) == quality
 
 
 def test_pictures_that_were_not_decoded_from_jpeg_have_no_quality_factor(astronaut, camera):
     strangers = [camera, astronaut, colour.luma(astronaut), texture(64, 1, 30, seed=0)]
     strangers += [hevc.decode(hevc.encode(camera[:256, :256], qp)) for qp in (22, 42)]
     strangers += [decoded(camera, 50)[1:, 3:], np.asarray(Image.fromarray(decoded(camera, 50)).resize((300, 300)))]
-    assert [jpeg_quality.estimate(picture) for picture in strangers] == [None] * len(strangers)
+    assert [estimate.estimate(picture) for picture in strangers] == [None] * len(strangers)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 30), (8, 8), (33, 40)])
 def test_pictures_that_say_nothing_pass_for_the_highest_quality(size):
-    assert jpeg_quality.estimate(np.full(size, 77, np.uint8)) == 100
+    assert estimate.estimate(np.full(size, 77, np.uint8)) == 100
 
 
 @pytest.mark.parametrize("quality", [10, 40])
@@ -91,17 +94,19 @@ def test_reapply_is_the_mean_of_the_picture_quantised_at_64_places(quality, came
 
 @pytest.mark.parametrize("method", [reapply, spp])
 def test_pictures_of_a_batch_have_their_own_quality(method, camera):
-    x = network.to_tensor([decoded(camera[:64, 64:160], quality) for quality in (10, 60)], "cpu")
-    together = network.enhance(method.load(None, "cpu"), x)[0]
+    x = pixels.to_tensor([decoded(camera[:64, 64:160], quality) for quality in (10, 60)], "cpu")
+    together = tiling.enhance(describe(method.load(None, "cpu")), x)[0]
     for number in (0, 1):
-        assert torch.equal(together[number], network.enhance(method.load(None, "cpu"), x[number : number + 1])[0][0])
+        assert torch.equal(
+            together[number], tiling.enhance(describe(method.load(None, "cpu")), x[number : number + 1])[0][0]
+        )
 
 
 @pytest.mark.parametrize("method", [reapply, spp])
 @pytest.mark.parametrize("size", [(16, 16), (37, 53)])
 def test_a_flat_picture_stays_as_it_is(method, size):
     x = torch.full((1, 3, *size), 77 / 255)
-    torch.testing.assert_close(network.enhance(method.load(None, "cpu"), x)[0], x)
+    torch.testing.assert_close(tiling.enhance(describe(method.load(None, "cpu")), x)[0], x)
 
 
 # The gains on these pictures are larger; a shift in the wrong direction or a wrong QP loses decibels.
@@ -150,8 +155,8 @@ def test_the_qp_follows_the_quality_between_those_of_the_table():
 
 def test_spp_of_a_picture_that_was_not_jpeg_is_that_at_the_other_qp(camera):
     picture = hevc.decode(hevc.encode(camera[128:224, 128:224], 37))
-    result = network.enhance(spp.load(None, "cpu"), network.to_tensor([picture], "cpu"))[0]
-    np.testing.assert_array_equal(network.to_images(result)[0], spp.postprocess(picture[None], spp.OTHER_QP)[0])
+    result = tiling.enhance(describe(spp.load(None, "cpu")), pixels.to_tensor([picture], "cpu"))[0]
+    np.testing.assert_array_equal(pixels.to_images(result)[0], spp.postprocess(picture[None], spp.OTHER_QP)[0])
 
 
 @pytest.mark.parametrize(
@@ -179,28 +184,3 @@ def test_spp_without_imageio_ffmpeg_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(RuntimeError, match="pip install imageio-ffmpeg"):
         spp.postprocess(np.zeros((1, 16, 16), np.uint8), 10)
-
-
-@given(st.integers(1, 63), st.integers(1, 63), st.floats(0.1, 3), st.floats(0.1, 3))
-def test_the_search_finds_the_peak_from_anywhere(peak, start, rise, fall):
-    def gain(qp: int) -> float:
-        return -rise * (peak - qp) if qp < peak else -fall * (qp - peak)
-
-    assert spp_qp.climb(gain, start) == (peak, 0)
-
-
-def test_the_command_prints_the_constants_of_spp(camera, tmp_path, capsys, monkeypatch):
-    assert sorted(spp_qp.JPEG_QUALITIES) == list(spp.JPEG_QP)
-    monkeypatch.setattr(spp_qp, "JPEG_QUALITIES", [90, 10])
-    images.write(tmp_path / "pictures/camera.png", camera[100:196, 200:296])
-    spp_qp.main([str(tmp_path / "pictures"), "--pairs", str(tmp_path / "pairs")])
-    table, other = (line for line in capsys.readouterr().out.splitlines() if not line.startswith("#"))
-    qps = ast.literal_eval(table.removeprefix("JPEG_QP = "))
-    assert list(qps) == [10, 90]
-    assert qps[10] > qps[90]
-    assert {int(other.removeprefix("OTHER_QP = ")), *qps.values()} <= set(spp.QPS)
-
-
-def test_the_command_names_a_folder_without_pictures(tmp_path: Path):
-    with pytest.raises(SystemExit, match=r"error: .* has no pictures"):
-        spp_qp.main([str(tmp_path), "--pairs", str(tmp_path / "pairs")])

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import collections, datasets, fetch, images, membership, plugins, splits
-from benchmarks.__main__ import main
-from benchmarks.collections import COLLECTIONS, Archive
+from qebench.__main__ import main
+from qebench.common import images, plugins
+from qebench.datasets import fetch, known, membership, originals, splits
+from qebench.datasets.known import COLLECTIONS, Archive
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))
 SPLITS = plugins.ROOT / "workflow/splits"
@@ -128,7 +129,7 @@ def test_pictures_with_other_names_are_refused(name, good, bad):
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_an_absent_data_set_is_told_with_its_source(name, tmp_path, capsys):
     with pytest.raises(NotADirectoryError, match=re.escape(COLLECTIONS[name].source)):
-        datasets.choose(name, tmp_path / "absent")
+        originals.choose(name, tmp_path / "absent")
     main(["dataset", name])
     printed = capsys.readouterr().out
     for fact in (f"{COLLECTIONS[name].count:,} pictures", COLLECTIONS[name].terms, COLLECTIONS[name].citation):
@@ -190,20 +191,21 @@ def test_a_split_file_that_is_none_is_refused(tmp_path):
 def test_what_is_measured_is_said_plainly(tmp_path):
     for name in ("0001", "0801", "0802"):
         images.write(tmp_path / f"{name}.png", noise(0, 16, 24, 3))
-    assert datasets.describe("div2k", tmp_path) == "subset of DIV2K, 3 of 900 pictures"
+    assert originals.describe("div2k", tmp_path) == "subset of DIV2K, 3 of 900 pictures"
     split = SPLITS / "powerqe.csv"
     assert (
-        datasets.describe("div2k", tmp_path, split) == "subset of DIV2K, 2 of 900 pictures where the protocol takes 100"
+        originals.describe("div2k", tmp_path, split)
+        == "subset of DIV2K, 2 of 900 pictures where the protocol takes 100"
     )
     for number in range(803, 901):
         images.write(tmp_path / f"{number:04}.png", noise(0, 16, 24, 3))
-    assert datasets.describe("div2k", tmp_path, split) == "100 of 900 pictures of DIV2K"
-    assert datasets.describe("mine", tmp_path, split) == ""
+    assert originals.describe("div2k", tmp_path, split) == "100 of 900 pictures of DIV2K"
+    assert originals.describe("mine", tmp_path, split) == ""
     (tmp_path / "raise").mkdir()
     for number in range(1000):
         (tmp_path / f"raise/r{number:08x}t.TIF").touch()
     words = "1,000 of 8,156 pictures of RAISE, not those of the paper, which it does not name"
-    assert datasets.describe("raise", tmp_path / "raise", SPLITS / "eccv2020.csv") == words
+    assert originals.describe("raise", tmp_path / "raise", SPLITS / "eccv2020.csv") == words
 
 
 class Server:
@@ -292,4 +294,4 @@ def test_what_cannot_be_got_is_said(arguments, message, tmp_path, monkeypatch):
 
 
 def test_every_data_set_can_be_found_by_its_name():
-    assert all(collections.find(name) is collection for name, collection in COLLECTIONS.items())
+    assert all(known.find(name) is collection for name, collection in COLLECTIONS.items())

@@ -11,13 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks import complexity, plugins
-from benchmarks.__main__ import main
 from benchmarks.figures import complexity as figure
 from benchmarks.figures import gain_over_cost
-from benchmarks.measurements import COLUMNS
-from benchmarks.tables import Results, table2
-from methods import catalogue, network
+from benchmarks.tables import table2
+from qebench.__main__ import main
+from qebench.common import plugins
+from qebench.cost import complexity
+from qebench.evaluation.measurements import COLUMNS
+from qebench.evaluation.results import Results
+from qebench.networks import catalogue, multi_exit
 
 # RBQE, ECCV 2020, Figs. 5a and 6b: method, exit, then GMACs published, by thop 0.0.30 run on the networks, and exact;
 # parameters used. One channel, 512x512.
@@ -123,7 +125,7 @@ def test_the_exact_count_is_that_of_counting_layers_by_hand(method):
             if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 layer.register_forward_hook(add)
         x = torch.zeros(1, model.channels, 64, 96, device="meta")
-        gmacs = complexity.exact(lambda: list(network.exits(model, x)))  # noqa: B023
+        gmacs = complexity.exact(lambda: list(multi_exit.exits(model, x)))  # noqa: B023
         assert round(gmacs * 1e9) == sum(macs) > 0, form
 
 
@@ -185,12 +187,12 @@ def test_the_survey_has_every_network_once(survey):
 
 
 def test_the_commands_write_what_was_counted(survey, tmp_path, monkeypatch):
-    main(["complexity", "dcad", "--height", "64", "--width", "96", "-o", str(tmp_path / "dcad.csv")])
+    main(["step", "complexity", "dcad", "--height", "64", "--width", "96", "-o", str(tmp_path / "dcad.csv")])
     written = pd.read_csv(tmp_path / "dcad.csv")
     assert written["gmacs"].to_list() == [cost["gmacs"] for cost in complexity.measure("dcad", 1, 64, 96)]
 
     monkeypatch.setattr(complexity, "survey", lambda height, width: survey.assign(height=height, width=width))
-    main(["survey", "--width", "96", "-o", str(tmp_path / "complexity.csv")])
+    main(["step", "survey", "--width", "96", "-o", str(tmp_path / "complexity.csv")])
     written = pd.read_csv(tmp_path / "complexity.csv", keep_default_na=False, na_values={"gmacs_published": ""})
     pd.testing.assert_frame_equal(written, survey.assign(width=96))
     assert all((tmp_path / f"complexity.{suffix}").read_text() for suffix in ("md", "tex"))
@@ -214,7 +216,17 @@ def test_the_figure_shows_the_networks_of_the_paper_with_both_numbers(survey):
 
 def test_the_figure_needs_no_measurements(survey, tmp_path):
     survey.to_csv(tmp_path / "complexity.csv", index=False)
-    main(["figure", "complexity", "--complexity", str(tmp_path / "complexity.csv"), "-o", str(tmp_path / "f.pdf")])
+    main(
+        [
+            "step",
+            "figure",
+            "complexity",
+            "--complexity",
+            str(tmp_path / "complexity.csv"),
+            "-o",
+            str(tmp_path / "f.pdf"),
+        ]
+    )
     assert {path.name for path in Path(tmp_path).iterdir()} == {"complexity.csv", "f.pdf", "f.png", "f.provenance.json"}
     plt.close("all")
 
@@ -229,7 +241,17 @@ def test_a_figure_of_gains_asks_for_measurements(survey, tmp_path):
     for name in plugins.names("benchmarks/figures"):
         if name != "complexity":
             with pytest.raises(SystemExit, match="error: "):
-                main(["figure", name, "--complexity", str(tmp_path / "complexity.csv"), "-o", str(tmp_path / "f.pdf")])
+                main(
+                    [
+                        "step",
+                        "figure",
+                        name,
+                        "--complexity",
+                        str(tmp_path / "complexity.csv"),
+                        "-o",
+                        str(tmp_path / "f.pdf"),
+                    ]
+                )
     assert not (tmp_path / "f.pdf").exists()
 
 

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 
-import compressors
-from benchmarks import datasets, images, plugins
-from compressors.__main__ import main
+from qebench.__main__ import main
+from qebench.coding import interface
+from qebench.common import images, plugins
+from qebench.datasets import originals
 
 ROOT = Path(__file__).parent.parent
 LADDERS = {  # from best to worst; those without a paper have bits per pixel like JPEG's
@@ -67,7 +68,7 @@ def textured(side: int, channels: int) -> np.ndarray:
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "compressors", *map(str, arguments)]
+    command = [sys.executable, "-m", "qebench", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
 
 
@@ -96,8 +97,8 @@ def test_gray_as_colour_comes_back_as_colour(compressor: ModuleType):
 
 @pytest.mark.parametrize(("name", "channels"), [("astronaut", 3), ("brick", 1)])
 def test_bits_and_psnr_fall_along_the_ladder(compressor: ModuleType, name, channels):
-    (path,) = (path for path in datasets.sources(None) if path.stem == name)
-    image = datasets.prepare(images.read(path), datasets.Protocol("luma" if channels == 1 else "rgb", 192))
+    (path,) = (path for path in originals.sources(None) if path.stem == name)
+    image = originals.prepare(images.read(path), originals.Protocol("luma" if channels == 1 else "rgb", 192))
     streams = [compressor.encode(image, quality) for quality in ladder(compressor)]
     sizes = [len(stream) for stream in streams]
     fidelity = [peak_signal_noise_ratio(image, compressor.decode(stream)) for stream in streams]
@@ -124,8 +125,8 @@ def test_what_decides_the_bits_is_said(compressor: ModuleType):
 
 
 def test_settings_are_the_defaults_unless_chosen(compressor: ModuleType):
-    assert compressors.configure(compressor, {}) == compressor.DEFAULT
-    assert compressors.configure(compressor, compressors.choices(compressor.DEFAULT)) == compressor.DEFAULT
+    assert interface.configure(compressor, {}) == compressor.DEFAULT
+    assert interface.configure(compressor, interface.choices(compressor.DEFAULT)) == compressor.DEFAULT
     assert hash(compressor.DEFAULT) == hash(compressor.Settings())  # frozen
     assert compressor.version(compressor.DEFAULT) == compressor.version()
 

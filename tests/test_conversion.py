@@ -10,10 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmarks import plugins
-from methods import cards, conversion, matconvnet
-from methods.__main__ import main
-from methods.forms import Form
+from qebench.__main__ import main
+from qebench.checkpoints import cards, matconvnet
+from qebench.checkpoints.forms import Form
+from qebench.common import plugins
+from qebench.networks import conversion
 from tests.test_checkpoints import LAYOUTS, Payload
 from tests.test_matconvnet import save_7_3, simplenn
 
@@ -165,5 +166,5 @@ def test_a_file_without_history_has_no_card(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"bare\.safetensors carries no history"):
         cards.card(tmp_path / "bare.safetensors")
     torch.save({"weight": torch.ones(1)}, tmp_path / "weights.pt")
-    with pytest.raises(ValueError, match=r"weights\.pt is no safetensors file: `python -m methods import` makes one"):
+    with pytest.raises(ValueError, match=r"weights\.pt is no safetensors file: `qebench import` makes one"):
         cards.card(tmp_path / "weights.pt")

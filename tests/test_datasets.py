@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from scipy.fft import dctn
 
-from benchmarks import datasets, images
-from benchmarks.collections import COLLECTIONS
-from benchmarks.datasets import Protocol
 from compressors import jpeg
+from qebench.common import images
+from qebench.datasets import originals
+from qebench.datasets.known import COLLECTIONS
+from qebench.datasets.originals import Protocol
 
 LUMA = Protocol("luma")
 
@@ -31,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def prepare(folder: Path, output: Path, protocol: Protocol = LUMA) -> None:
-    datasets.write(datasets.sources(folder), protocol, output, output.with_suffix(".csv"))
+    originals.write(originals.sources(folder), protocol, output, output.with_suffix(".csv"))
 
 
 def near_zero(gray: np.ndarray, top: int, left: int) -> float:
@@ -41,7 +42,7 @@ def near_zero(gray: np.ndarray, top: int, left: int) -> float:
     return float((np.abs(dctn(blocks.astype(np.float32), axes=(1, 3), norm="ortho")) < 0.5).mean())
 
 
-UNTOUCHED = [source for source in datasets.sources(None) if source.stem != "chelsea"]  # see datasets.DEMO
+UNTOUCHED = [source for source in originals.sources(None) if source.stem != "chelsea"]  # see datasets.DEMO
 
 
 @pytest.mark.parametrize("source", UNTOUCHED, ids=lambda source: source.stem)
@@ -61,63 +62,63 @@ def test_sources_are_the_pictures_of_a_folder_by_name(folder):
     (folder / "notes.txt").write_text("no picture")
     (folder / ".hidden.png").write_bytes(b"")
     (folder / "more.png").mkdir()
-    assert [path.name for path in datasets.sources(folder)] == ["01.png", "boat.bmp", "leaf, green.TIFF"]
+    assert [path.name for path in originals.sources(folder)] == ["01.png", "boat.bmp", "leaf, green.TIFF"]
 
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(NotADirectoryError, match="absent is no folder"):
-        datasets.sources(tmp_path / "absent")
+        originals.sources(tmp_path / "absent")
 
 
 def test_a_folder_without_pictures_is_told_what_counts(tmp_path):
     with pytest.raises(ValueError, match=r"has no pictures.*\.png.*\.webp"):
-        datasets.sources(tmp_path)
+        originals.sources(tmp_path)
 
 
 @pytest.mark.parametrize("twin", ["boat.png", "Boat.jpg"])
 def test_two_pictures_of_one_name_are_both_named(folder, twin):
     (folder / twin).write_bytes(b"")
     with pytest.raises(ValueError, match=rf"boat\.bmp.*{twin}|{twin}.*boat\.bmp"):
-        datasets.sources(folder)
+        originals.sources(folder)
 
 
 def test_gray_files_pass_for_luma_as_they_are():
     gray = picture()[..., 0]
-    assert np.array_equal(datasets.prepare(gray, LUMA), gray)
+    assert np.array_equal(originals.prepare(gray, LUMA), gray)
 
 
 def test_gray_files_are_repeated_for_rgb():
     gray = picture()[..., 0]
-    assert np.array_equal(datasets.prepare(gray, Protocol("rgb")), np.dstack([gray, gray, gray]))
+    assert np.array_equal(originals.prepare(gray, Protocol("rgb")), np.dstack([gray, gray, gray]))
 
 
 def test_luma_of_colours_is_limited_range():
     white = np.full((16, 16, 3), 255, np.uint8)
-    assert (datasets.prepare(white, LUMA) == 235).all()  # ITU-R BT.601
-    assert np.array_equal(datasets.prepare(white, Protocol("rgb")), white)
+    assert (originals.prepare(white, LUMA) == 235).all()  # ITU-R BT.601
+    assert np.array_equal(originals.prepare(white, Protocol("rgb")), white)
 
 
 def test_crop_is_the_centre_or_less():
     image = picture(21, 40)
-    cropped = datasets.prepare(image, Protocol("rgb", crop=18))
+    cropped = originals.prepare(image, Protocol("rgb", crop=18))
     assert np.array_equal(cropped, image[1:19, 11:29])
-    assert np.array_equal(datasets.prepare(image, Protocol("rgb", crop=30)), image[:, 5:35])
-    assert np.array_equal(datasets.prepare(image, Protocol("rgb", crop=64)), image)
+    assert np.array_equal(originals.prepare(image, Protocol("rgb", crop=30)), image[:, 5:35])
+    assert np.array_equal(originals.prepare(image, Protocol("rgb", crop=64)), image)
 
 
 def test_scaling_by_two_takes_means_of_four_rounded_half_up():
     # as OpenCV's INTER_AREA does: checked against cv2.resize of OpenCV 5.0 on random images when this was written
     quads = np.array([[0, 0, 0, 1], [0, 0, 1, 1], [10, 20, 30, 41], [255, 255, 255, 254]], np.uint8)
     tiled = quads.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(4, 4)
-    scaled = datasets.prepare(np.tile(tiled, (8, 8)), Protocol("luma", scale=2))
+    scaled = originals.prepare(np.tile(tiled, (8, 8)), Protocol("luma", scale=2))
     assert np.array_equal(scaled, np.tile([[0, 1], [25, 255]], (8, 8)))
 
 
 def test_scaling_comes_before_the_crop_and_leaves_odd_rests_out():
     steps = (np.arange(83) // 4 * 10).clip(0, 255).astype(np.uint8)[None].repeat(65, axis=0)  # each 4 pixels wide
-    scaled = datasets.prepare(steps, Protocol("luma", scale=2))
+    scaled = originals.prepare(steps, Protocol("luma", scale=2))
     assert np.array_equal(scaled, (np.arange(41) // 2 * 10).clip(0, 255)[None].repeat(32, axis=0))
-    assert np.array_equal(datasets.prepare(steps, Protocol("luma", crop=16, scale=2)), scaled[8:24, 12:28])
+    assert np.array_equal(originals.prepare(steps, Protocol("luma", crop=16, scale=2)), scaled[8:24, 12:28])
 
 
 @pytest.mark.parametrize("size", COLLECTIONS["raise"].sizes)
@@ -127,14 +128,14 @@ def test_cropping_raise_before_jpeg_is_cropping_after_it(size, upright):
     height, width = sorted(map(int, size.split("x")), reverse=upright)
     whole = np.resize(np.random.default_rng(0).integers(0, 256, 9973, np.uint8), (height, width))
     crop = Protocol("luma", crop=512)
-    before = jpeg.decode(jpeg.encode(datasets.prepare(whole, crop), 10))
-    assert np.array_equal(before, datasets.prepare(jpeg.decode(jpeg.encode(whole, 10)), crop))
+    before = jpeg.decode(jpeg.encode(originals.prepare(whole, crop), 10))
+    assert np.array_equal(before, originals.prepare(jpeg.decode(jpeg.encode(whole, 10)), crop))
 
 
 @pytest.mark.parametrize("protocol", [Protocol("luma", scale=2), Protocol("rgb", crop=16, scale=2)], ids=str)
 def test_too_little_left_is_refused(protocol):
     with pytest.raises(ValueError, match=r"is .*x15 pixels: use an image of 16x16 or more"):
-        datasets.prepare(picture(31, 40), protocol)
+        originals.prepare(picture(31, 40), protocol)
 
 
 @pytest.mark.parametrize("options", [{"colour": "y"}, {"colour": "rgb", "crop": 8}, {"colour": "rgb", "scale": 0}])
@@ -148,7 +149,7 @@ def test_prepared_images_are_listed_and_loaded_as_they_are(folder, tmp_path):
     with (tmp_path / "originals.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["image", "source", "sha256_source", "sha256", "height", "width"]
-    loaded = list(datasets.load(tmp_path / "originals", tmp_path / "originals.csv"))
+    loaded = list(originals.load(tmp_path / "originals", tmp_path / "originals.csv"))
     assert [name for name, _ in loaded] == [row["image"] for row in rows] == ["01", "boat", "leaf, green"]
     for row, (name, image) in zip(rows, loaded, strict=True):
         assert np.array_equal(image, np.asarray(Image.open(tmp_path / "originals" / f"{name}.png")))
@@ -168,7 +169,7 @@ def test_another_protocol_replaces_everything(folder, tmp_path):
     (folder / "boat.bmp").unlink()
     prepare(folder, tmp_path / "originals", Protocol("rgb"))
     assert sorted(path.name for path in (tmp_path / "originals").iterdir()) == ["01.png", "leaf, green.png"]
-    assert all(image.ndim == 3 for _, image in datasets.load(tmp_path / "originals", tmp_path / "originals.csv"))
+    assert all(image.ndim == 3 for _, image in originals.load(tmp_path / "originals", tmp_path / "originals.csv"))
 
 
 def test_one_failure_leaves_nothing_that_passes_for_complete(folder, tmp_path):
@@ -192,7 +193,7 @@ def test_folders_with_other_things_are_not_replaced(folder, tmp_path):
     with pytest.raises(ValueError, match=r"mine .*holds thesis\.tex"):
         prepare(folder, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").exists()
-    assert len(datasets.sources(folder)) == 3
+    assert len(originals.sources(folder)) == 3
 
 
 def test_pictures_of_a_known_data_set_are_checked_while_they_are_prepared(tmp_path):
@@ -202,11 +203,13 @@ def test_pictures_of_a_known_data_set_are_checked_while_they_are_prepared(tmp_pa
     with pytest.raises(
         ValueError, match=r"r001d260dt\.TIF \(300x200, RGB\) is not of RAISE, which is RGB and 4928x3264"
     ):
-        datasets.write(
-            datasets.choose("raise", tmp_path), Protocol("luma", 64), output, output.with_suffix(".csv"), "raise"
+        originals.write(
+            originals.choose("raise", tmp_path), Protocol("luma", 64), output, output.with_suffix(".csv"), "raise"
         )
     assert not output.exists()
-    datasets.write(datasets.choose("mine", tmp_path), Protocol("luma", 64), output, output.with_suffix(".csv"), "mine")
+    originals.write(
+        originals.choose("mine", tmp_path), Protocol("luma", 64), output, output.with_suffix(".csv"), "mine"
+    )
     assert len(list(output.iterdir())) == 2
 
 
@@ -220,7 +223,7 @@ def test_an_image_that_is_not_the_listed_one_is_refused(folder, tmp_path, damage
         path.write_bytes(path.read_bytes()[:-50])
     else:
         path.unlink()
-    loading = datasets.load(tmp_path / "originals", tmp_path / "originals.csv")
+    loading = originals.load(tmp_path / "originals", tmp_path / "originals.csv")
     assert next(loading)[0] == "01"
     with pytest.raises(ValueError, match=r"boat\.png is not the image listed.*delete the manifest and run again"):
         next(loading)

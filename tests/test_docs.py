@@ -14,8 +14,8 @@ import pytest
 import trees
 from PIL import Image
 
-from benchmarks import plugins
 from compressors import bpg, hm
+from qebench.common import plugins
 
 ROOT = plugins.ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

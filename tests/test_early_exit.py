@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import early_exit as query
-from benchmarks import exit_latency
 from compressors import jpeg
-from methods import early_exit, enhance, iqam, network, rbqe, start_values
-from methods import thresholds as of_exits
+from methods import rbqe
+from qebench.evaluation import early_exit as query
+from qebench.iqa import definition, iqam, tensors
+from qebench.networks import multi_exit, own_pictures, pixels, tiling
+from qebench.networks import thresholds as of_exits
+from qebench.networks.network import describe
+from qebench.training import start_values
 
 ROUNDING = {"rtol": 0, "atol": 1e-5}  # float32; convolutions may sum in another order when fewer images are left
 COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
@@ -116,7 +119,7 @@ def images(channels: int) -> Tensor:
         waves = 120 + 60 * np.sin(np.add.outer(np.arange(45) / 9, np.arange(60) / 7))[..., None]
         noise = random.normal(0, sigma, (45, 60, channels))
         picture = (waves + noise).round().clip(0, 255).astype(np.uint8).squeeze()
-        rows.append(network.to_tensor([jpeg.decode(jpeg.encode(picture, 20))], "cpu"))
+        rows.append(pixels.to_tensor([jpeg.decode(jpeg.encode(picture, 20))], "cpu"))
     return torch.cat(rows)
 
 
@@ -124,7 +127,7 @@ def eventful(load: Callable[..., nn.Module], x: Tensor) -> nn.Module:
     """Return a network whose exits differ more and more from the decoded image, so that their scores do, too."""
     torch.manual_seed(0)
     model = load(None, "cpu")
-    start_values.start(model, network.pad(x, getattr(model, "multiple", 1)))
+    start_values.start(model, pixels.pad(x, getattr(model, "multiple", 1)))
     for number, head in enumerate(heads(model)):
         head.weight.mul_(2**number / 200 / start_values.HEAD_SCALE)  # 1, 3, 5, 10 and 20 gray levels
     return model
@@ -159,8 +162,8 @@ def measured(request) -> tuple[nn.Module, Tensor, list[Tensor], Tensor, str]:
     x = images(1 if request.param == "rbqe" else 3)
     with torch.no_grad():
         model = eventful(load, x)
-    enhanced = network.enhance(model, x)
-    return model, x, enhanced, torch.stack([early_exit.score(image, 8, variant) for image in enhanced], dim=1), variant
+    enhanced = tiling.enhance(describe(model), x)
+    return model, x, enhanced, torch.stack([multi_exit.score(image, 8, variant) for image in enhanced], dim=1), variant
 
 
 def thresholds(scores: Tensor) -> list[float]:
@@ -177,7 +180,9 @@ def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
     for threshold in thresholds(scores):
         chosen = as_dict(query.chosen(rows, {"jpeg": threshold}), "exit")
         expected = [chosen[number, "jpeg", 20, "net"] for number in range(len(x))]
-        pixels, exits = early_exit.enhance(model, x, 8, threshold, variant)
+        pixels, exits = multi_exit.enhance(
+            describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+        )
         assert exits.tolist() == expected
         for number, exit in enumerate(expected):
             torch.testing.assert_close(pixels[number], enhanced[exit - 1][number], **ROUNDING)
@@ -188,7 +193,7 @@ def test_both_ways_of_exiting_choose_the_same_exits_and_pixels(measured):
 def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
     model, x, enhanced, *_ = measured
     for threshold, exit in ((-1.0, 1), (2.0, 5)):
-        pixels, exits = early_exit.enhance(model, x, 8, threshold)
+        pixels, exits = multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold)))
         assert exits.tolist() == [exit] * len(x)
         torch.testing.assert_close(pixels, enhanced[exit - 1], **ROUNDING)
 
@@ -196,9 +201,13 @@ def test_extreme_thresholds_take_the_first_or_the_last_exit(measured):
 def test_an_image_alone_takes_the_exit_it_takes_in_a_batch(measured):
     model, x, _, scores, variant = measured
     threshold = thresholds(scores)[2]
-    pixels, exits = early_exit.enhance(model, x, 8, threshold, variant)
+    pixels, exits = multi_exit.enhance(
+        describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+    )
     for number in range(len(x)):
-        alone, exit = early_exit.enhance(model, x[number : number + 1], 8, threshold, variant)
+        alone, exit = multi_exit.enhance(
+            describe(describe(model)), x[number : number + 1], multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+        )
         assert exit.tolist() == exits[number : number + 1].tolist()
         torch.testing.assert_close(alone[0], pixels[number], **ROUNDING)
 
@@ -220,16 +229,18 @@ def test_a_gpu_would_be_waited_for_once_per_exit(measured):
     model, x, _, scores, variant = measured
     for threshold in thresholds(scores):
         with Waiting() as waiting:
-            _, exits = early_exit.enhance(model, x, 8, threshold, variant)
+            _, exits = multi_exit.enhance(
+                describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+            )
         assert waiting.count == min(int(exits.max()), 4)
 
 
-@pytest.mark.parametrize("variant", iqam.VARIANTS)
+@pytest.mark.parametrize("variant", definition.VARIANTS)
 def test_scores_wait_for_no_gpu(variant):
     values = 255 * images(1)[:, 0]
-    iqam.measure(values, 8, variant, nan=False)  # the first call makes the constants
+    tensors.measure(values, 8, variant, nan=False)  # the first call makes the constants
     with Waiting() as waiting:  # these run on a GPU; on a CPU, `score` takes compiled code for "matlab"
-        iqam.judge(iqam.measure(values, 8, variant, nan=False), *iqam.grid(values.shape[1:], 8))
+        iqam.judge(tensors.measure(values, 8, variant, nan=False), *definition.grid(values.shape[1:], 8))
     assert waiting.count == 0
 
 
@@ -238,12 +249,16 @@ def test_a_gpu_is_waited_for_once_per_exit(measured):
     model, x, _, scores, variant = measured
     model, x = copy.deepcopy(model).cuda(), x.cuda()
     for threshold in thresholds(scores):
-        early_exit.enhance(model, x, 8, threshold, variant)  # first calls load kernels and constants
+        multi_exit.enhance(
+            describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+        )  # first calls load kernels and constants
         torch.cuda.set_sync_debug_mode("warn")
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                _, exits = early_exit.enhance(model, x, 8, threshold, variant)
+                _, exits = multi_exit.enhance(
+                    describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+                )
         finally:
             torch.cuda.set_sync_debug_mode("default")
         waits = [warning for warning in caught if "synchronizing CUDA operation" in str(warning.message)]
@@ -254,8 +269,14 @@ def test_a_gpu_is_waited_for_once_per_exit(measured):
 def test_a_gpu_chooses_the_exits_of_the_cpu(measured):
     model, x, _, scores, variant = measured
     for threshold in thresholds(scores):
-        pixels, exits = early_exit.enhance(copy.deepcopy(model).cuda(), x.cuda(), 8, threshold, variant)
-        expected, on_cpu = early_exit.enhance(model, x, 8, threshold, variant)
+        pixels, exits = multi_exit.enhance(
+            describe(describe(copy.deepcopy(model).cuda())),
+            x.cuda(),
+            multi_exit.Rule(multi_exit.Rule(8, threshold, variant)),
+        )
+        expected, on_cpu = multi_exit.enhance(
+            describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold, variant))
+        )
         assert exits.tolist() == on_cpu.tolist()
         torch.testing.assert_close(pixels.cpu(), expected, rtol=0, atol=1e-3)  # TF32 convolutions round at 5e-4
 
@@ -266,7 +287,7 @@ def test_nothing_is_computed_after_the_last_image_has_left(measured):
     for layer in model.modules():
         if isinstance(layer, nn.ConvTranspose2d):
             layer.register_forward_hook(lambda *_: called.append(1))
-    early_exit.enhance(model, x, 8, -1.0)
+    multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, -1.0)))
     assert len(called) == 1  # stage k has k upsamplings
 
 
@@ -284,13 +305,13 @@ class Brighter(nn.Module):
 def test_own_pictures_stop_where_batches_do(measured):
     model, x, _, scores, _ = measured
     threshold = thresholds(scores)[2]
-    batch, exits = early_exit.enhance(model, x, 8, threshold)
-    for number, picture in enumerate(network.to_images(x)):
-        result = enhance.enhance(model, picture, 8, threshold, None, "cpu")
+    batch, exits = multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, threshold)))
+    for number, picture in enumerate(pixels.to_images(x)):
+        result = own_pictures.enhance(describe(model), picture, multi_exit.Rule(8, threshold), None, "cpu")
         assert result.exit == int(exits[number])
         assert len(result.scores) == min(result.exit, 4)
         assert all(score < threshold for score in result.scores[: result.exit - 1])
-        expected = network.to_images(batch[number : number + 1])[0]
+        expected = pixels.to_images(batch[number : number + 1])[0]
         assert np.abs(result.picture.astype(int) - expected).max() <= 1  # where a value is a half but for float32
 
 
@@ -301,17 +322,19 @@ def test_every_exit_can_have_a_threshold_of_its_own(measured):
     limits = (2.0, 2.0, -1.0, 2.0)
     rows = frame({(str(n), "jpeg", 10, "rbqe"): each.tolist() for n, each in enumerate(scores)})
     assert set(query.chosen(rows, {"jpeg": limits})["exit"]) == {3}
-    assert early_exit.enhance(model, x, 8, limits)[1].tolist() == [3] * len(x)
-    result = enhance.enhance(model, network.to_images(x)[0], 8, limits, None, "cpu")
+    assert multi_exit.enhance(describe(describe(model)), x, multi_exit.Rule(multi_exit.Rule(8, limits)))[
+        1
+    ].tolist() == [3] * len(x)
+    result = own_pictures.enhance(describe(model), pixels.to_images(x)[0], multi_exit.Rule(8, limits), None, "cpu")
     assert (result.exit, len(result.scores)) == (3, 3)
-    assert exit_latency.stop(model, x[:1], exit_latency.Rule(8, limits, "matlab")) == 3
+    assert multi_exit.stop(describe(model), x[:1], multi_exit.Rule(8, limits, "matlab")).exit == 3
 
 
 def test_as_many_thresholds_as_exits_but_the_last():
     picture = np.full((20, 24), 100, np.uint8)
     words = "threshold 0.5/0.6/0.7 is 3 numbers: give one for all exits, or 2 for a network of 3, whose last exit needs"
     with pytest.raises(ValueError, match=words):
-        enhance.enhance(Brighter(), picture, 8, (0.5, 0.6, 0.7), None, "cpu")
+        own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, (0.5, 0.6, 0.7)), None, "cpu")
     with pytest.raises(ValueError, match=words):
         query.chosen(frame({("a", "jpeg", 10, "net"): [0.8, 0.95, 0.1]}), {"jpeg": [0.5, 0.6, 0.7]})
 
@@ -320,7 +343,7 @@ def test_methods_of_one_exit_stand_beside_thresholds_for_several():
     rows = frame({("a", "jpeg", 10, "net"): [0.8, 0.95, 0.1], ("a", "jpeg", 10, "decoded"): [0.7]})
     assert as_dict(query.chosen(rows, {"jpeg": [0.9, 0.9]}), "exit") == {("a", "jpeg", 10, "net"): 2}
     picture = np.full((20, 24), 100, np.uint8)
-    result = enhance.enhance(nn.Identity(), picture, 8, [0.9, 0.9], None, "cpu")
+    result = own_pictures.enhance(describe(nn.Identity()), picture, multi_exit.Rule(8, [0.9, 0.9]), None, "cpu")
     assert (result.exit, result.scores) == (1, [])
 
 
@@ -331,24 +354,28 @@ def test_a_threshold_is_read_as_it_is_written(written):
 
 def test_a_score_equal_to_the_threshold_is_enough():
     gray = np.full((20, 24), 100, np.uint8)  # constant images score exactly 0
-    x = network.to_tensor([gray], "cpu")
-    assert float(early_exit.score(x, 8)) == 0.0
-    assert early_exit.enhance(Brighter(), x, 8, 0.0)[1].tolist() == [1]
-    assert enhance.enhance(Brighter(), gray, 8, 0.0, None, "cpu").exit == 1
-    assert early_exit.enhance(Brighter(), x, 8, 1e-6)[1].tolist() == [3]
+    x = pixels.to_tensor([gray], "cpu")
+    assert float(multi_exit.score(x, 8)) == 0.0
+    assert multi_exit.enhance(describe(describe(Brighter())), x, multi_exit.Rule(multi_exit.Rule(8, 0.0)))[
+        1
+    ].tolist() == [1]
+    assert own_pictures.enhance(describe(Brighter()), gray, multi_exit.Rule(8, 0.0), None, "cpu").exit == 1
+    assert multi_exit.enhance(describe(describe(Brighter())), x, multi_exit.Rule(multi_exit.Rule(8, 1e-6)))[
+        1
+    ].tolist() == [3]
 
 
 def test_an_exit_can_be_asked_for():
     picture = np.full((20, 24), 100, np.uint8)
     for exit in (1, 2, 3):
-        result = enhance.enhance(Brighter(), picture, 8, -1.0, exit, "cpu")
+        result = own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), exit, "cpu")
         assert (result.exit, result.scores) == (exit, [])
         assert (result.picture == 100 + 10 * exit).all()
     with pytest.raises(ValueError, match="Brighter has no exit 4: choose 1 to 3"):
-        enhance.enhance(Brighter(), picture, 8, -1.0, 4, "cpu")
+        own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), 4, "cpu")
 
 
 def test_a_luma_network_leaves_the_chroma_of_colour_pictures_alone():
     picture = np.random.default_rng(0).integers(20, 200, (20, 24, 3), np.uint8)
-    result = enhance.enhance(Brighter(), picture, 8, -1.0, 2, "cpu")
+    result = own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), 2, "cpu")
     assert (result.picture.astype(int) - picture == 23).all()  # 20 levels of luma are 20 x 255 / 219 = 23.3 of R, G, B

@@ -1,4 +1,4 @@
-"""`python -m methods enhance`: anybody's own pictures, by the weights that ship or by none at all."""
+"""`qebench enhance`: anybody's own pictures, by the weights that ship or by none at all."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from benchmarks import images
-from methods import catalogue
-from methods.__main__ import main
+from qebench.__main__ import main
+from qebench.common import images
+from qebench.networks import catalogue
 
 ORIGINAL = data.astronaut()[:160, 150:320]
 SHIPPED = [

@@ -16,11 +16,15 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
-from benchmarks import config, datasets, exit_check, images, measurements, plugins
-from benchmarks.evaluate import evaluate
-from benchmarks.pace import Pace
+from benchmarks.studies import exit_check
+from qebench import config
+from qebench.common import images, plugins
+from qebench.datasets import originals
+from qebench.evaluation import measurements
+from qebench.evaluation.evaluate import evaluate
+from qebench.evaluation.pace import Pace
 
-evaluating = importlib.import_module("benchmarks.evaluate")
+evaluating = importlib.import_module("qebench.evaluation.evaluate")
 DEFAULT = config.default()
 
 
@@ -61,8 +65,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
         for number, image in enumerate(noise):
             images.write(tmp_path / f"{count}/{number}.png", image)
         manifest = tmp_path / f"originals{count}.csv"
-        datasets.write(
-            datasets.sources(tmp_path / str(count)), datasets.Protocol("luma"), manifest.with_suffix(""), manifest
+        originals.write(
+            originals.sources(tmp_path / str(count)), originals.Protocol("luma"), manifest.with_suffix(""), manifest
         )
         tracemalloc.start()
         assert len([names for names, _, _ in evaluating._batches(manifest, manifest, 1)]) == count

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import null_test, plugins, published_exits, rules, threshold_search
-from benchmarks.null_test import Cases
-from benchmarks.rules import Evidence, follow
+from qebench.common import plugins
+from qebench.evaluation import null_test, published_exits, threshold_search
+from qebench.evaluation.exit_cases import Cases
+from qebench.networks import rules
+from qebench.networks.rules import Evidence, follow
 
 NAMES = plugins.names("benchmarks/exit_rules")
 COST = np.array([10.2, 14.7, 18.7, 22.9, 27.6])  # RBQE, ECCV 2020, Fig. 6b

@@ -17,7 +17,7 @@ from faults import ROOT, Commands, Ended, disk, fill, mount
 from pictures import photographs
 from safetensors.numpy import load_file
 
-from benchmarks import measurements
+from qebench.evaluation import measurements
 
 KILLS = int(os.environ.get("QEBENCH_FAULTS", "2"))
 CPU = ["--device", "cpu", "--threads", "1"]

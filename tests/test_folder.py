@@ -14,8 +14,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from benchmarks import datasets, images
-from compressors import folder, jpeg, processes
+from compressors import jpeg
+from qebench.coding import folder, processes
+from qebench.common import images
+from qebench.datasets.originals import Protocol
+from qebench.datasets.originals import sources as sources_of
+from qebench.datasets.originals import write as write_originals
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,8 +34,8 @@ def prepare(sizes: list[tuple[int, int]], tmp_path: Path) -> Path:
     for number, (height, width) in enumerate(sizes):
         slope = np.add.outer(np.arange(height) * 3, np.arange(width) * 2).astype(np.uint8)
         images.write(tmp_path / f"pictures/{number}.png", slope)
-    sources = datasets.sources(tmp_path / "pictures")
-    datasets.write(sources, datasets.Protocol("luma"), tmp_path / "originals", tmp_path / "originals.csv")
+    sources = sources_of(tmp_path / "pictures")
+    write_originals(sources, Protocol("luma"), tmp_path / "originals", tmp_path / "originals.csv")
     return tmp_path / "originals.csv"
 
 
@@ -64,7 +68,7 @@ def test_a_compressed_folder_is_listed_with_bits_hashes_and_versions(originals, 
 
 
 def test_command_compresses_a_folder_to_the_same_bytes_with_any_number_of_workers(originals, tmp_path):
-    command = [sys.executable, "-m", "compressors", "folder", "jpeg", originals, "-q", "30", "--workers", "2"]
+    command = [sys.executable, "-m", "qebench", "step", "compress", "jpeg", originals, "-q", "30", "--workers", "2"]
     done = subprocess.run([*command, "-o", tmp_path / "x.csv"], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     folder.compress(jpeg, 30, jpeg.DEFAULT, originals, tmp_path / "y.csv", workers=1)
@@ -163,7 +167,19 @@ def test_a_killed_run_leaves_nothing_half_and_is_no_obstacle_to_the_next(origina
     (tmp_path / "hevc-30").mkdir()
     (tmp_path / "hevc-30/old.png").write_bytes(b"of an earlier run")
     table = tmp_path / "hevc-30.csv"
-    command = [sys.executable, "-m", "compressors", "folder", "hevc", str(originals), "-q", "30", "-o", str(table)]
+    command = [
+        sys.executable,
+        "-m",
+        "qebench",
+        "step",
+        "compress",
+        "hevc",
+        str(originals),
+        "-q",
+        "30",
+        "-o",
+        str(table),
+    ]
     run = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     while not list(tmp_path.glob(".hevc-30.*.tmp/*.png")):
         assert run.poll() is None
@@ -179,7 +195,7 @@ def test_a_killed_run_leaves_nothing_half_and_is_no_obstacle_to_the_next(origina
 
 
 def test_the_processes_of_a_killed_run_end_by_themselves(originals, tmp_path):
-    command = [sys.executable, "-m", "compressors", "folder", "hevc", str(originals), "-q", "30"]
+    command = [sys.executable, "-m", "qebench", "step", "compress", "hevc", str(originals), "-q", "30"]
     run = subprocess.Popen([*command, "-o", str(tmp_path / "x.csv")], cwd=ROOT, start_new_session=True)
     while not list(tmp_path.glob(".x.*.tmp/*.png")):
         assert run.poll() is None

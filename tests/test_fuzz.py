@@ -18,10 +18,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import config, images, plugins
-from compressors import bpg, bpg_container, bpg_hevc
-from compressors.__main__ import main as compressors_main
-from methods import checkpoints, matlab, recipes
+from compressors import bpg
+from compressors.bpg import container, hevc
+from qebench import config
+from qebench.__main__ import main as compressors_main
+from qebench.checkpoints import matlab, reading
+from qebench.common import images, plugins
+from qebench.training import recipes
 
 COUNT = int(os.environ.get("QEBENCH_FUZZ", "30"))
 STRANGE = [b"", b"\0", b"\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x80" * 9]
@@ -61,7 +64,7 @@ def test_a_matlab_file_that_keeps_scipy_busy_is_given_up(tmp_path, monkeypatch):
     content[167] = 0x40  # the struct is an array of 1x1073741825
     (tmp_path / "net.mat").write_bytes(content)
     with pytest.raises(ValueError, match=r"net\.mat is damaged: what reads MATLAB files .* took over 2 s"):
-        checkpoints.read(tmp_path / "net.mat")
+        reading.read(tmp_path / "net.mat")
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -120,18 +123,18 @@ def jpeg_bomb() -> bytes:
 
 
 def bpg_bomb(side: int) -> bytes:
-    header = bpg_container.Header(side, side, "gray")
-    start = bpg_container.write(header, bpg_container.stream(*bpg_container.read(bpg.encode(fuzz.PICTURE, 30))))
-    return start + bytes(side * side // bpg_container.MAX_PIXELS_PER_BYTE)
+    header = container.Header(side, side, "gray")
+    start = container.write(header, container.stream(*container.read(bpg.encode(fuzz.PICTURE, 30))))
+    return start + bytes(side * side // container.MAX_PIXELS_PER_BYTE)
 
 
 def hevc_bomb(side: int) -> bytes:
     """Return the stream of a picture with parameter sets for another size."""
-    header, data = bpg_container.read(bpg.encode(fuzz.PICTURE, 30))
-    units = bpg_hevc.units(bpg_container.stream(header, data))
-    tools = next(bpg_hevc.read_sps(unit) for unit in units if bpg_hevc.kind(unit) == bpg_hevc.SPS)
-    kept = [unit for unit in units if bpg_hevc.kind(unit) not in (bpg_hevc.VPS, bpg_hevc.SPS)]
-    return bpg_hevc.parameter_sets(tools, side, side, "gray") + b"".join(bpg_hevc.START + unit for unit in kept)
+    header, data = container.read(bpg.encode(fuzz.PICTURE, 30))
+    units = hevc.units(container.stream(header, data))
+    tools = next(hevc.read_sps(unit) for unit in units if hevc.kind(unit) == hevc.SPS)
+    kept = [unit for unit in units if hevc.kind(unit) not in (hevc.VPS, hevc.SPS)]
+    return hevc.parameter_sets(tools, side, side, "gray") + b"".join(hevc.START + unit for unit in kept)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_no_damage_makes_code_in_weights_run(new, tmp_path):
     def check(damaged: bytes) -> None:
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"weights\.pt"):
-            checkpoints.read(path)
+            reading.read(path)
         assert not trap.exists()
 
     check()
@@ -186,7 +189,9 @@ def test_no_list_of_images_leads_out_of_its_folder(tmp_path):
     with pytest.raises(
         SystemExit, match=r"^error: .*list\.csv lists '\.\./\.\./1', which is no name of an image beside"
     ):
-        compressors_main(["folder", "jpeg", str(tmp_path / "list.csv"), "-q", "50", "-o", str(tmp_path / "out/x.csv")])
+        compressors_main(
+            ["step", "compress", "jpeg", str(tmp_path / "list.csv"), "-q", "50", "-o", str(tmp_path / "out/x.csv")]
+        )
 
 
 values = st.recursive(

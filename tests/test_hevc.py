@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
-from benchmarks import colour
-from compressors import hevc, x265
+from compressors import hevc
+from qebench.coding import x265
+from qebench.common import colour
 
 
 def slope(height: int, width: int, channels: int = 1) -> np.ndarray:

@@ -14,9 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import colour, datasets, images, plugins
-from benchmarks.metrics import of_pictures, psnr
-from compressors import folder, hevc, hm, hm_programs
+from benchmarks.metrics import psnr
+from compressors import hevc, hm
+from compressors.hm import programs
+from qebench.coding import folder
+from qebench.common import colour, images, plugins
+from qebench.common.metrics import of_pictures
+from qebench.datasets import originals
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))
 GOLDEN = json.loads((Path(__file__).parent / "golden/hm.json").read_text())
@@ -77,7 +81,7 @@ def test_bits_and_pictures_are_those_of_hm_16_5_and_its_own_configuration(name, 
     assert len(bitstream) == golden["bytes"]
     assert 8 * len(b"".join(re.split(rb"\x00\x00+\x01", bitstream))) == golden["bits"]
     assert hashlib.sha256(bitstream).hexdigest() == golden["bitstream"]
-    decoded = hm_programs.decompress(hm_programs.find("TAppEncoder", "TAppDecoder")[1], bitstream)
+    decoded = programs.decompress(programs.find("TAppEncoder", "TAppDecoder")[1], bitstream)
     assert hashlib.sha256(decoded).hexdigest() == golden["decoded"]
     assert np.array_equal(hm.decode(bitstream), colour.from_yuv420(*by_libavcodec(bitstream)))
     ends = [512 * 512, 512 * 512 * 5 // 4]
@@ -102,9 +106,9 @@ def test_a_folder_keeps_the_bits_and_psnr_that_hm_prints(tmp_path):
     """They are checked against ours when each picture is coded; here once more, from the files."""
     (tmp_path / "pictures").mkdir()
     images.write(tmp_path / "pictures/slope.png", slope(24, 40))
-    datasets.write(
+    originals.write(
         [tmp_path / "pictures/slope.png"],
-        datasets.Protocol("luma", None, 1),
+        originals.Protocol("luma", None, 1),
         tmp_path / "originals",
         tmp_path / "originals.csv",
     )
@@ -231,10 +235,10 @@ def test_programs_may_be_called_static_or_be_named_in_settings_or_environment(no
     static = script(tmp_path / "TAppEncoderStatic"), script(tmp_path / "TAppDecoderStatic")
     other, mine = script(tmp_path / "other"), script(tmp_path / "mine")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert hm_programs.find("TAppEncoder", "TAppDecoder") == static
-    assert hm_programs.find(str(other), "TAppDecoder") == (other, static[1])
+    assert programs.find("TAppEncoder", "TAppDecoder") == static
+    assert programs.find(str(other), "TAppDecoder") == (other, static[1])
     monkeypatch.setenv("HM_DECODER", str(mine))
-    assert hm_programs.find("TAppEncoder", "TAppDecoder") == (static[0], mine)
+    assert programs.find("TAppEncoder", "TAppDecoder") == (static[0], mine)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +263,7 @@ def test_a_broken_encoder_is_one_clear_error(encoder, message, no_hm, tmp_path):
 
 
 def test_an_encoder_that_hangs_is_given_up(monkeypatch, no_hm, tmp_path):
-    monkeypatch.setattr(hm_programs, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(programs, "TIME_LIMIT", 0.5)
     with pytest.raises(RuntimeError, match=r"^TAppEncoder took over 0\.5 s and was stopped$"):
         hm.encode(slope(8, 8), 30, chosen_programs(tmp_path, "exec sleep 60"))
 
@@ -283,10 +287,10 @@ def test_what_is_not_hm_has_no_version(no_hm, tmp_path):
     ids=["bits", "luma", "chroma", "none", "reconstruction"],
 )
 def test_an_encoder_that_lies_is_found_out(change, message, tmp_path):
-    encoder, decoder = hm_programs.find("TAppEncoder", "TAppDecoder")
+    encoder, decoder = programs.find("TAppEncoder", "TAppDecoder")
     liar = script(tmp_path / "liar", f'"{encoder}" "$@" {change}')
     with pytest.raises(RuntimeError, match=message):
-        hm_programs.compress((liar, decoder), [textured(16, 16, 2), *[np.full((8, 8), 128, np.uint8)] * 2], 30)
+        programs.compress((liar, decoder), [textured(16, 16, 2), *[np.full((8, 8), 128, np.uint8)] * 2], 30)
 
 
 @needs_hm

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from benchmarks import images
+from qebench.common import images
 
 GRAY = np.random.default_rng(0).integers(0, 256, (18, 25), np.uint8)
 RGB = np.random.default_rng(1).integers(0, 256, (18, 25, 3), np.uint8)

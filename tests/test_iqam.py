@@ -13,9 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks import colour
 from compressors import jpeg
-from methods import iqam
+from qebench.common import colour
+from qebench.iqa import definition, iqam, tensors
 from tests.conftest import photograph
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/iqam.json").read_text())
@@ -25,7 +25,7 @@ DEFINED = [case for case, score in SCORES.items() if not math.isnan(float(score)
 CRASHED = [(name, size) for name in NAMES for size in (4, 8) if GOLDEN["images"][name][str(size)]["powerqe"] is None]
 every_image = pytest.mark.parametrize("name", NAMES)
 every_block_size = pytest.mark.parametrize("size", [4, 8])
-every_variant = pytest.mark.parametrize("variant", iqam.VARIANTS)
+every_variant = pytest.mark.parametrize("variant", definition.VARIANTS)
 every_way = pytest.mark.parametrize("way", ["torch", "compiled"])
 
 
@@ -74,7 +74,7 @@ def assess(way: str, images: Tensor, size: int) -> iqam.Assessment:
     if way == "compiled":
         return iqam.assess(images, size, "matlab")
     values = images[:, 0] if images.is_floating_point() else images[:, 0].double()
-    return iqam.judge(iqam.measure(values, size, "matlab", nan=False), *iqam.grid(values.shape[1:], size))
+    return iqam.judge(tensors.measure(values, size, "matlab", nan=False), *definition.grid(values.shape[1:], size))
 
 
 def numbers(assessment: iqam.Assessment) -> dict[str, float]:
@@ -91,7 +91,7 @@ def numbers(assessment: iqam.Assessment) -> dict[str, float]:
 @every_block_size
 def test_polynomials_are_those_of_the_matlab_code(size):
     expected = np.array(GOLDEN[f"tchebichef_{size}"], float).reshape(size, size)
-    np.testing.assert_allclose(iqam.tchebichef(size), expected, rtol=0, atol=1e-14)  # a recurrence in float64
+    np.testing.assert_allclose(definition.tchebichef(size), expected, rtol=0, atol=1e-14)  # a recurrence in float64
 
 
 @every_image
@@ -144,8 +144,8 @@ def test_compiled_scores_are_those_of_torch(seed, shape, pattern, layout, size):
     pixels = PATTERNS[pattern](np.random.default_rng(seed), shape)
     for dtype, tolerance in ((torch.float32, 1e-6), (torch.float64, 1e-12)):  # 4e-7 and 1e-14 were the worst of 12,000
         images = LAYOUTS[layout](torch.from_numpy(pixels).to(dtype))
-        texture = iqam.measure(images[:, 0], size, "matlab", nan=False)[0]
-        assume(((texture - iqam.TEXTURED).abs() > 1e-8).all())  # at the threshold, rounding decides
+        texture = tensors.measure(images[:, 0], size, "matlab", nan=False)[0]
+        assume(((texture - definition.TEXTURED).abs() > 1e-8).all())  # at the threshold, rounding decides
         found, expected = assess("compiled", images, size), assess("torch", images, size)
         assert found.score.dtype == found.block_scores.dtype == dtype
         assert torch.equal(found.is_textured, expected.is_textured)
@@ -216,13 +216,15 @@ def test_an_image_without_blocks_scores_1(size, variant):
 def test_any_image_has_a_finite_score(seed, contrast, size):
     random = np.random.default_rng(seed)
     pixels = random.integers(0, contrast + 1, (2, 1, *random.integers(1, 40, 2)), np.uint8)
-    for variant in iqam.VARIANTS:
+    for variant in definition.VARIANTS:
         scores = iqam.score(torch.from_numpy(pixels), size, variant)
         # above 1 only where a blur turns textured blocks into their opposite: their likeness is then -1 at worst
         assert ((scores >= 0) & (scores <= 2**0.1)).all()
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 5]), st.sampled_from([4, 8]), st.sampled_from(iqam.VARIANTS))
+@given(
+    st.integers(0, 2**32 - 1), st.sampled_from([2, 3, 5]), st.sampled_from([4, 8]), st.sampled_from(definition.VARIANTS)
+)
 def test_contrast_does_not_change_the_score(seed, factor, size, variant):
     pixels = torch.from_numpy(np.random.default_rng(seed).integers(0, 52, (1, 1, 40, 48)).astype(np.float64))
     pixels[..., 24:] = pixels[..., 24:].cumsum(dim=-1) // 30  # a smoother half

@@ -12,12 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import clock, datasets, exit_latency, latency, latency_grid, machine, measured
-from benchmarks.baselines import rbqe_released
+from benchmarks.studies.baselines import rbqe_released
 from compressors import jpeg
-from methods import early_exit, inference, network, rbqe
+from methods import rbqe
+from methods.rbqe import network
+from qebench.cost import clock, exit_latency, latency, latency_grid, machine, measured
+from qebench.datasets import originals
+from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks.network import describe
 
-WEIGHTS = Path(rbqe.__file__).parent / "weights/rbqe-luma-jpeg.safetensors"
+WEIGHTS = Path(network.__file__).parent / "weights/rbqe-luma-jpeg.safetensors"
 # The names that issue 7 promises, in its order.
 PROMISED = [
     *("method", "early_exit", "exit", "compressor", "quality", "device", "precision", "batch", "height", "width"),
@@ -111,13 +115,13 @@ def test_the_grid_covers_batches_sizes_and_precisions(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def plain() -> rbqe.RBQE:
+def plain() -> network.RBQE:
     return rbqe.load(WEIGHTS, "cpu")
 
 
 @pytest.fixture(scope="module")
 def fast(plain):
-    return inference.prepare(copy.deepcopy(plain))
+    return loading.prepare(copy.deepcopy(plain))
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +132,10 @@ def pictures(camera) -> list[np.ndarray]:
 
 def thresholds(model, pictures: list[np.ndarray]) -> list[float]:
     """Return thresholds halfway between the scores of the first four exits, so that exits differ."""
-    x = network.to_tensor(pictures, "cpu")
-    scores = np.sort(torch.cat([early_exit.score(enhanced, 8) for enhanced in network.enhance(model, x)[:-1]]).numpy())
+    x = pixels.to_tensor(pictures, "cpu")
+    scores = np.sort(
+        torch.cat([multi_exit.score(enhanced, 8) for enhanced in tiling.enhance(describe(model), x)[:-1]]).numpy()
+    )
     return list((scores[1:] + scores[:-1])[::3] / 2)
 
 
@@ -137,9 +143,11 @@ def test_timed_pictures_stop_where_images_do(fast, pictures):
     exits = []
     for threshold in thresholds(fast, pictures):
         for picture in [*pictures, pictures[1][:45, :60]]:
-            x = network.to_tensor([picture], "cpu")
-            exit = exit_latency.stop(fast, x, exit_latency.Rule(8, threshold, "matlab"))
-            assert exit == int(early_exit.enhance(fast, x, 8, threshold)[1])
+            x = pixels.to_tensor([picture], "cpu")
+            exit = multi_exit.stop(describe(fast), x, multi_exit.Rule(8, threshold, "matlab")).exit
+            assert exit == int(
+                multi_exit.enhance(describe(describe(fast)), x, multi_exit.Rule(multi_exit.Rule(8, threshold)))[1]
+            )
             exits.append(exit)
     assert {1, 5} < set(exits)  # else this shows little
 
@@ -148,24 +156,26 @@ def test_the_released_procedure_gives_the_same_pictures(plain, fast, pictures):
     threshold = thresholds(fast, pictures)[1]
     for picture in pictures:
         enhanced, exit = rbqe_released.enhance(plain, picture, 8, threshold)
-        ours, ours_exit = early_exit.enhance(fast, network.to_tensor([picture], "cpu"), 8, threshold)
+        ours, ours_exit = multi_exit.enhance(
+            describe(describe(fast)), pixels.to_tensor([picture], "cpu"), multi_exit.Rule(multi_exit.Rule(8, threshold))
+        )
         assert exit == int(ours_exit)
-        assert np.abs(enhanced.astype(int) - network.to_images(ours)[0]).max() <= 1  # where a value is a half
+        assert np.abs(enhanced.astype(int) - pixels.to_images(ours)[0]).max() <= 1  # where a value is a half
 
 
 def test_the_plain_network_gets_nchw(pictures):
     x = rbqe_released.nchw(pictures[0])
     assert x.stride() == (4096, 4096, 64, 1)
-    assert torch.equal(x, network.to_tensor([pictures[0]], "cpu"))
+    assert torch.equal(x, pixels.to_tensor([pictures[0]], "cpu"))
 
 
 def test_pictures_are_timed_with_early_exit_and_without(fast, pictures, tmp_path):
     for number, picture in enumerate([*pictures, pictures[0][:32]]):  # the last has another size
         (tmp_path / "mine").mkdir(exist_ok=True)
         Image.fromarray(picture).save(tmp_path / f"mine/{number}.png")
-    protocol = datasets.Protocol("luma")
-    datasets.write(datasets.sources(tmp_path / "mine"), protocol, tmp_path / "20", tmp_path / "20.csv")
-    rule = exit_latency.Rule(8, thresholds(fast, pictures)[1], "matlab")
+    protocol = originals.Protocol("luma")
+    originals.write(originals.sources(tmp_path / "mine"), protocol, tmp_path / "20", tmp_path / "20.csv")
+    rule = multi_exit.Rule(8, thresholds(fast, pictures)[1], "matlab")
     records = exit_latency.measure("rbqe", WEIGHTS, "jpeg", [tmp_path / "20.csv"], rule, "cpu")
     whole, early = records
     assert [list(record) for record in records] == [list(latency.COLUMNS)] * 2
@@ -174,7 +184,7 @@ def test_pictures_are_timed_with_early_exit_and_without(fast, pictures, tmp_path
         assert (record["height"], record["width"], record["runs"]) == (64, 64, 3 * exit_latency.RUNS)
         assert record["images_per_s"] == pytest.approx(1e3 / record["mean_ms"], rel=1e-3)
     assert (whole["early_exit"], whole["exit"], early["early_exit"], early["exit"]) == (False, 5, True, None)
-    taken = early_exit.enhance(fast, network.to_tensor(pictures, "cpu"), *rule)[1]
+    taken = multi_exit.enhance(describe(describe(fast)), pixels.to_tensor(pictures, "cpu"), multi_exit.Rule(rule))[1]
     assert early["mean_exit"] == pytest.approx(float(taken.float().mean()), abs=1e-3)
     assert 0 < early["score_share"] < 1
     assert f"ratio {early['mean_ms'] / whole['mean_ms']:.3f}" in exit_latency.text(records)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import images, literature, plugins, published
-from benchmarks.__main__ import main
 from compressors import jpeg
-from methods import conversion
+from qebench.__main__ import main
+from qebench.common import images, plugins, published
+from qebench.evaluation import literature
+from qebench.networks import conversion
 from tests.conftest import photograph
 
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))
@@ -40,7 +41,7 @@ def test_means_stand_beside_the_published_values(classic5: Path) -> None:
 
 
 def test_the_command_prints_both_and_leaves_out_what_nobody_published(classic5: Path, capsys) -> None:
-    main(["jpeg-literature", "dcad", "--classic5", str(classic5), "--device", "cpu", "--threads", "1"])
+    main(["study", "jpeg-literature", "dcad", "--classic5", str(classic5), "--device", "cpu", "--threads", "1"])
     lines = [line.split() for line in capsys.readouterr().out.split("\n")]
     assert [line[:4] for line in lines[2:10]] == [
         ["classic5", "5", str(qf), method] for qf in (10, 20, 30, 40) for method in ("decoded", "dcad")
@@ -57,7 +58,7 @@ def test_another_number_of_pictures_is_another_data_set(classic5: Path) -> None:
 
 def test_a_command_without_pictures_says_how_to_name_them(capsys) -> None:
     with pytest.raises(SystemExit, match="name a folder by --classic5, --live1 or both"):
-        main(["jpeg-literature", "dncnn"])
+        main(["study", "jpeg-literature", "dncnn"])
 
 
 def test_published_values_are_tidy_and_those_of_the_baseline() -> None:

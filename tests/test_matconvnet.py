@@ -12,7 +12,7 @@ from scipy.io import savemat
 from scipy.signal import correlate2d
 from torch import Tensor, nn
 
-from methods import checkpoints, matconvnet
+from qebench.checkpoints import matconvnet, reading
 from tests.test_checkpoints import Payload
 
 WIDTHS = [1, 4, 3, 1]  # of a network of three convolutions; MATLAB drops the last axis of the last kernel
@@ -115,7 +115,7 @@ def test_a_network_gives_what_matconvnet_gives(save, tmp_path: Path) -> None:
     layers, image = simplenn(), np.random.default_rng(1).uniform(size=(7, 9))
     save(tmp_path / "net.mat", layers)
     model = Network()
-    checkpoints.load_into(model, tmp_path / "net.mat")
+    reading.load_into(model, tmp_path / "net.mat")
     result = model.double()(torch.from_numpy(image)[None, None])[0, 0].numpy()
     np.testing.assert_allclose(result, subtracted(layers, image), rtol=0, atol=1e-13)  # both sum in float64
 
@@ -134,7 +134,7 @@ def test_another_width_is_refused_with_the_first_key_and_both_shapes(save, tmp_p
     with pytest.raises(
         ValueError, match=r"net\.mat was not made for Network: layers\.0\.weight is \(4, 1, 3, 3\) in "
     ) as error:
-        checkpoints.load_into(Network(), tmp_path / "net.mat")
+        reading.load_into(Network(), tmp_path / "net.mat")
     assert str(error.value).endswith("(5, 1, 3, 3) in the file")
 
 
@@ -168,7 +168,7 @@ def test_what_would_compute_something_else_is_refused_by_name(save, kind: str, t
     layers, message = REFUSED[kind]
     save(tmp_path / "net.mat", layers)
     with pytest.raises(ValueError, match=rf"net\.mat.*{message}"):
-        checkpoints.read(tmp_path / "net.mat")
+        reading.read(tmp_path / "net.mat")
 
 
 def test_padding_may_be_given_for_each_side(tmp_path: Path) -> None:
@@ -188,14 +188,14 @@ def test_truncated_files_are_refused(save, tmp_path: Path) -> None:
         with pytest.raises(
             ValueError, match=r"net\.mat cannot be read as a simplenn network .* \(nothing in it was run\)"
         ):
-            checkpoints.read(path)
+            reading.read(path)
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n" * 90, b"a text\n" * 90, b"\x89HDF\r\n\x1a\n" * 90])
 def test_foreign_files_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "net.mat").write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as a simplenn network"):
-        checkpoints.read(tmp_path / "net.mat")
+        reading.read(tmp_path / "net.mat")
 
 
 def test_matlab_files_of_something_else_are_refused(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_matlab_files_of_something_else_are_refused(tmp_path: Path) -> None:
         file["net/params"] = np.ones(3)
     for name in ("other.mat", "dagnn.mat", "other73.mat"):
         with pytest.raises(ValueError, match=rf"{name} cannot be read as a simplenn network"):
-            checkpoints.read(tmp_path / name)
+            reading.read(tmp_path / name)
 
 
 def test_a_pickle_by_the_name_of_a_matlab_file_is_not_executed(tmp_path: Path) -> None:
@@ -213,5 +213,5 @@ def test_a_pickle_by_the_name_of_a_matlab_file_is_not_executed(tmp_path: Path) -
     (tmp_path / "plain.mat").write_bytes(pickle.dumps(Payload(tmp_path / "executed")))
     for name in ("zip.mat", "plain.mat"):
         with pytest.raises(ValueError, match="cannot be read as a simplenn network"):
-            checkpoints.read(tmp_path / name)
+            reading.read(tmp_path / name)
     assert not (tmp_path / "executed").exists()

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from scipy.signal import convolve2d
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks import colour, datasets, images, plugins
-from benchmarks.metrics import of_pictures, psnr, psnr_unrounded, ssim
+from benchmarks.metrics import psnr, psnr_unrounded, ssim
 from compressors import jpeg
+from qebench.common import colour, images, plugins
+from qebench.common.metrics import of_pictures
+from qebench.datasets import originals
 
 METRICS = plugins.names("benchmarks/metrics")
 every_metric = pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_a_metric_leaves_its_pictures_alone(metric: ModuleType):
 def test_jpeg_rows_are_those_of_the_literature(row):
     folder, count = {"classic5": ("classic5", 5), "LIVE1": ("live1", 29)}[row["set"]]
     values = []
-    for path in datasets.sources(TEST_IMAGES / folder):
+    for path in originals.sources(TEST_IMAGES / folder):
         image = images.read(path)
         original = image if image.ndim == 2 else colour.luma(image)
         decoded = jpeg.decode(jpeg.encode(original, row["qf"]))

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from benchmarks import plugins
-from methods import dcad, esrgan, network, rbqe
-from methods.rbqe_powerqe import PowerQERBQE
+from methods import dcad, esrgan, rbqe
+from methods.rbqe import network
+from methods.rbqe.powerqe import PowerQERBQE
+from qebench.common import plugins
+from qebench.networks import multi_exit, pixels, tiling
+from qebench.networks.network import describe
 
 GOLDEN = Path(__file__).parent / "golden"
 powerqe_v1 = importlib.import_module("methods.rbqe-powerqe-v1")
@@ -42,7 +45,7 @@ def form(method: str, name: str, channels: int) -> Network:
 
 
 NETWORKS = {
-    "rbqe_eccv": Network(rbqe, lambda: rbqe.load(None, "cpu")),
+    "rbqe_eccv": Network(network, lambda: rbqe.load(None, "cpu")),
     "powerqe_v1_arcnn": form("arcnn", "powerqe-v1", 3),
     "powerqe_v1_cbdnet": form("cbdnet", "powerqe-v1", 3),
     "powerqe_v1_dcad": form("dcad", "powerqe-v1", 3),
@@ -161,8 +164,8 @@ def test_the_original_checkpoint_loads_as_this_network(name: str, tmp_path: Path
     torch.save(container(original_state(name, "B")), tmp_path / "weights.pt")
     model, x = NETWORKS[name].method.load(tmp_path / "weights.pt", "cpu").double(), images(NETWORKS[name].build(), 1)
     assert not model.training
-    expected = network.enhance(filled(name, "B", torch.float64), x)
-    assert all(torch.equal(*pair) for pair in zip(network.enhance(model, x), expected, strict=True))
+    expected = tiling.enhance(describe(filled(name, "B", torch.float64)), x)
+    assert all(torch.equal(*pair) for pair in zip(tiling.enhance(describe(model), x), expected, strict=True))
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -176,7 +179,7 @@ def test_weights_tell_the_form_and_its_channels(name: str, tmp_path: Path) -> No
     assert repr(loaded) == repr(model)  # with the eps and momentum of every batch norm
     assert loaded.channels == model.channels
     assert sum(p.numel() for p in loaded.parameters()) == sum(p.numel() for p in model.parameters())
-    assert torch.equal(network.enhance(loaded, x)[0], network.enhance(model, x)[0])
+    assert torch.equal(tiling.enhance(describe(loaded), x)[0], tiling.enhance(describe(model), x)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -186,7 +189,7 @@ def test_weights_tell_the_form_and_its_channels(name: str, tmp_path: Path) -> No
 @torch.no_grad()
 def test_every_exit_gives_the_original_numbers(name: str, run: int, dtype: torch.dtype) -> None:
     expected = golden(name)["runs"][run]
-    results = list(network.exits(filled(name, expected["fill"], dtype), wave_image(expected["input_shape"], dtype)))
+    results = list(multi_exit.exits(filled(name, expected["fill"], dtype), wave_image(expected["input_shape"], dtype)))
     assert len(results) == len(expected["exits"])
     for result, numbers in zip(results, expected["exits"], strict=True):
         assert list(result.shape) == expected["input_shape"]
@@ -242,14 +245,16 @@ def test_dropping_images_leaves_the_other_results_alone(name: str) -> None:
 def test_results_do_not_depend_on_the_other_images_of_the_batch(name: str) -> None:
     model = filled(name, "B", torch.float64)
     x = images(model, 3)
-    for exit, (batched, alone) in enumerate(zip(network.exits(model, x), network.exits(model, x[1:2]), strict=True)):
+    for exit, (batched, alone) in enumerate(
+        zip(multi_exit.exits(model, x), multi_exit.exits(model, x[1:2]), strict=True)
+    ):
         torch.testing.assert_close(batched[1:2], alone, rtol=0, atol=ROUNDING, msg=lambda m, exit=exit: f"{exit}: {m}")
 
 
 @every_network
 def test_gradients_reach_every_parameter(name: str) -> None:
     model = filled(name, "B", torch.float64)
-    error = sum(result.square().sum() for result in network.exits(model, images(model, 2)))
+    error = sum(result.square().sum() for result in multi_exit.exits(model, images(model, 2)))
     assert all(gradient.abs().max() > 0 for gradient in torch.autograd.grad(error, model.parameters()))
 
 
@@ -258,7 +263,7 @@ def test_every_form_takes_any_size(name: str) -> None:
     model = FORMS[name].build()
     for size in [(1, 1), (2, 3), (5, 2), (9, 14)]:
         x = torch.rand(1, model.channels, *size)
-        assert all(result.shape == x.shape for result in network.enhance(model, x))
+        assert all(result.shape == x.shape for result in tiling.enhance(describe(model), x))
 
 
 @torch.no_grad()
@@ -279,7 +284,7 @@ def test_powerqe_networks_take_any_size(size: tuple[int, int]) -> None:
 @every_network
 def test_images_of_any_size_are_enhanced(name: str, size: tuple[int, int]) -> None:
     model = filled(name, "B", torch.float32)
-    results = network.enhance(model, torch.rand(1, model.channels, *size))
+    results = tiling.enhance(describe(model), torch.rand(1, model.channels, *size))
     assert all(result.shape[2:] == size and result.isfinite().all() for result in results)
 
 
@@ -299,14 +304,14 @@ def test_rrdbnet_starts_at_a_tenth_of_hes_values() -> None:
 
 def test_rbqe_refuses_sizes_that_are_no_multiples_of_32() -> None:
     with pytest.raises(ValueError, match=r"multiples of 32, got \(1, 1, 64, 95\)"):
-        next(rbqe.RBQE().exits(torch.rand(1, 1, 64, 95)))
+        next(network.RBQE().exits(torch.rand(1, 1, 64, 95)))
 
 
 @torch.no_grad()
 def test_enhance_mirrors_odd_sizes_and_crops_back() -> None:
     model, x = filled("rbqe_eccv", "B", torch.float64), wave_image([1, 1, 37, 53], torch.float64)
     mirrored = torch.from_numpy(np.pad(x.numpy(), [(0, 0), (0, 0), (0, 27), (0, 11)], mode="reflect"))
-    results = network.enhance(model, x)
+    results = tiling.enhance(describe(model), x)
     assert len(results) == 5
     for result, whole in zip(results, model.exits(mirrored), strict=True):
         torch.testing.assert_close(result, whole[..., :37, :53], rtol=0, atol=ROUNDING)
@@ -319,7 +324,7 @@ def test_powerqe_v3_has_the_exits_of_its_checkpoint(heads: str, exits: int, tmp_
     original = NETWORKS[heads].build()
     save_file(original.state_dict(), tmp_path / "weights.safetensors")
     model, x = powerqe_v3.load(tmp_path / "weights.safetensors", "cpu"), torch.rand(1, 3, 9, 9)
-    results, expected = network.enhance(model, x), network.enhance(original, x)
+    results, expected = tiling.enhance(describe(model), x), tiling.enhance(describe(original), x)
     assert len(results) == exits
     assert all(torch.equal(result, wanted) for result, wanted in zip(results, expected, strict=True))
 
@@ -328,7 +333,7 @@ def test_powerqe_v3_has_the_exits_of_its_checkpoint(heads: str, exits: int, tmp_
 def test_padding_is_numpys_reflection_at_any_size(height: int, width: int, multiple: int) -> None:
     x = torch.arange(height * width).reshape(1, 1, height, width)
     margins = [(0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)]
-    np.testing.assert_array_equal(network.pad(x, multiple), np.pad(x.numpy(), margins, mode="reflect"))
+    np.testing.assert_array_equal(pixels.pad(x, multiple), np.pad(x.numpy(), margins, mode="reflect"))
 
 
 @settings(deadline=None)
@@ -336,9 +341,9 @@ def test_padding_is_numpys_reflection_at_any_size(height: int, width: int, multi
 def test_tiles_cover_every_pixel_once_with_their_margins(height: int, width: int, overlap: int, step: int) -> None:
     covered = np.zeros((height, width), int)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "OVERLAP", overlap)
-        patch.setattr(network, "TILE", step + 2 * overlap)
-        for inner, outer in network.tiles(height, width):
+        patch.setattr(tiling, "OVERLAP", overlap)
+        patch.setattr(tiling, "TILE", step + 2 * overlap)
+        for inner, outer in tiling.tiles(height, width):
             covered[inner] += 1
             for part, margin, size in zip(inner, outer, (height, width), strict=True):
                 assert margin.start == max(part.start - overlap, 0)
@@ -362,12 +367,12 @@ class Blurs(nn.Module):
 @pytest.mark.parametrize("held", [0, 10**9])  # no result at a time but one; all exits
 def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
     x = torch.rand(1, 1, 75, 101)
-    whole = network.enhance(Blurs(), x)
+    whole = tiling.enhance(describe(Blurs()), x)
     settings = {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": held}  # three 3x3 means see three pixels far
     for name, value in settings.items():
-        monkeypatch.setattr(network, name, value)
-    torch.testing.assert_close(network.enhance(Blurs(), x), whole, rtol=0, atol=1e-6)
-    torch.testing.assert_close(list(network.stages(Blurs(), x, 2)), whole[1:], rtol=0, atol=1e-6)
+        monkeypatch.setattr(tiling, name, value)
+    torch.testing.assert_close(tiling.enhance(describe(Blurs()), x), whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(list(tiling.stages(describe(Blurs()), x, 2)), whole[1:], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("whole", [60, 2048])  # by tiles, in one piece
@@ -376,20 +381,20 @@ def test_8_bit_pictures_give_the_rounded_exits_of_their_values(
     monkeypatch: pytest.MonkeyPatch, channels: int, whole: int
 ) -> None:
     for name, value in {"WHOLE": whole, "TILE": 48, "OVERLAP": 3}.items():
-        monkeypatch.setattr(network, name, value)
-    pixels = np.random.default_rng(0).integers(0, 256, (75, 101, channels)).astype(np.uint8)
-    expected = [network.to_bytes(exit) for exit in network.enhance(Blurs(), network.to_tensor([pixels], "cpu"))]
-    results = list(network.stages(Blurs(), network.stack([pixels], "cpu"), rounded=True))
+        monkeypatch.setattr(tiling, name, value)
+    picture = np.random.default_rng(0).integers(0, 256, (75, 101, channels)).astype(np.uint8)
+    expected = [pixels.to_bytes(exit) for exit in tiling.enhance(describe(Blurs()), pixels.to_tensor([picture], "cpu"))]
+    results = list(tiling.stages(describe(Blurs()), pixels.stack([picture], "cpu"), rounded=True))
     assert [result.dtype for result in results] == [torch.uint8] * 3
     torch.testing.assert_close(results, expected, rtol=0, atol=0)
 
 
 def test_exits_of_a_large_image_are_computed_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": 0}.items():
-        monkeypatch.setattr(network, name, value)
+        monkeypatch.setattr(tiling, name, value)
     model, x = Blurs(), torch.rand(1, 1, 75, 101)
-    tile_count = len(list(network.tiles(75, 101)))
-    counts = [model.computed for _ in network.stages(model, x)]
+    tile_count = len(list(tiling.tiles(75, 101)))
+    counts = [model.computed for _ in tiling.stages(describe(model), x)]
     assert counts == [tile_count, tile_count * (1 + 2), tile_count * (1 + 2 + 3)]
 
 
@@ -400,10 +405,10 @@ def test_tiles_give_what_the_whole_image_gives(monkeypatch: pytest.MonkeyPatch) 
         if parameter.dim() > 1:  # PyTorch's start values fade over ten layers, so that a seam would hardly show
             nn.init.kaiming_normal_(parameter)
     x = torch.rand(2, 3, 75, 101)
-    whole = network.enhance(model, x)
-    monkeypatch.setattr(network, "OVERLAP", 10)  # ten 3x3 convolutions see ten pixels far
-    monkeypatch.setattr(network, "WHOLE", 60)
-    monkeypatch.setattr(network, "TILE", 48)
-    torch.testing.assert_close(network.enhance(model, x), whole, rtol=0, atol=1e-5)
-    monkeypatch.setattr(network, "OVERLAP", 4)
-    assert (network.enhance(model, x)[0] - whole[0]).abs().max() > 1e-3  # the test sees a seam
+    whole = tiling.enhance(describe(model), x)
+    monkeypatch.setattr(tiling, "OVERLAP", 10)  # ten 3x3 convolutions see ten pixels far
+    monkeypatch.setattr(tiling, "WHOLE", 60)
+    monkeypatch.setattr(tiling, "TILE", 48)
+    torch.testing.assert_close(tiling.enhance(describe(model), x), whole, rtol=0, atol=1e-5)
+    monkeypatch.setattr(tiling, "OVERLAP", 4)
+    assert (tiling.enhance(describe(model), x)[0] - whole[0]).abs().max() > 1e-3  # the test sees a seam

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import colour
-from compressors import hevc, hm, hm_programs, odd_size
+from compressors import hevc, hm
+from compressors.hm import programs
+from qebench.coding import odd_size
+from qebench.common import colour
 
 try:
     ABSENT = ""
@@ -78,8 +80,8 @@ def test_hm_codes_odd_sizes_as_the_even_ones_and_crops(height, width, qp):
 def test_the_decoder_of_hm_passes_over_the_note(codec):
     image = picture(19, 33)
     bitstream, whole = codec.encode(image, 30), codec.encode(padded(image), 30)
-    decoder = hm_programs.find("TAppEncoder", "TAppDecoder")[1]
-    assert hm_programs.decompress(decoder, bitstream) == hm_programs.decompress(decoder, whole)
+    decoder = programs.find("TAppEncoder", "TAppDecoder")[1]
+    assert programs.decompress(decoder, bitstream) == programs.decompress(decoder, whole)
     assert np.array_equal(hm.decode(bitstream), hevc.decode(bitstream))
 
 

@@ -12,9 +12,11 @@ import torch
 import yaml
 from packaging.requirements import Requirement
 
-from benchmarks import config, images, plugins
 from compressors import jpeg
-from methods import network
+from qebench import config
+from qebench.common import images, plugins
+from qebench.networks import pixels, tiling
+from qebench.networks.network import describe
 
 ROOT = plugins.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -60,10 +62,11 @@ def test_every_folder_has_plugins():
         "benchmarks/metrics",
         "benchmarks/tables",
         "benchmarks/figures",
+        "benchmarks/studies",
     }
-    assert ("methods", "network") not in PLUGINS  # a module without `load` is none
-    with pytest.raises(ValueError, match=r"there is no 'network' in methods/: it has .*rbqe"):
-        plugins.find("methods", "network")
+    assert ("methods", "weights") not in PLUGINS  # a folder without a module is none
+    with pytest.raises(ValueError, match=r"there is no 'weights' in methods/: it has .*rbqe"):
+        plugins.find("methods", "weights")
 
 
 @pytest.mark.parametrize("name", plugins.names("methods"))
@@ -71,16 +74,16 @@ def test_every_method_maps_images_to_images(name):
     torch.manual_seed(0)
     model = plugins.find("methods", name).load(None, "cpu")
     assert not (model.training and list(model.parameters()))
-    channels = getattr(model, "channels", 1)
-    shape = (40, 56) if channels == 1 else (40, 56, 3)
+    network = describe(model, name)
+    shape = (40, 56, 3) if network.channels == 3 else (40, 56)
     noise = np.random.default_rng(0).integers(64, 192, shape, np.uint8)
-    x = network.to_tensor([jpeg.decode(jpeg.encode(noise, 50))], "cpu")  # some methods are for JPEG alone
-    results = network.enhance(model, x)
-    assert len(results) == getattr(model, "exit_count", 1)
+    x = pixels.to_tensor([jpeg.decode(jpeg.encode(noise, 50))], "cpu")  # some methods are for JPEG alone
+    results = tiling.enhance(network, x)
+    assert len(results) == network.exit_count
     for result in results:
         assert (result.shape, result.dtype) == (x.shape, x.dtype)
         assert result.isfinite().all()
-    assert all(torch.equal(one, two) for one, two in zip(results, network.enhance(model, x), strict=True))
+    assert all(torch.equal(one, two) for one, two in zip(results, tiling.enhance(network, x), strict=True))
 
 
 def changed(**changes: object) -> dict:

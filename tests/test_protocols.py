@@ -22,10 +22,12 @@ from conftest import photograph
 from PIL import Image
 from snakemake.utils import update_config
 
-import compressors
-from benchmarks import colour, config, datasets, plugins
 from benchmarks.metrics import psnr
 from compressors import jpeg
+from qebench import config
+from qebench.coding import interface
+from qebench.common import colour, plugins
+from qebench.datasets import originals
 
 ROOT = plugins.ROOT
 
@@ -65,8 +67,8 @@ POWERQE = json.loads((Path(__file__).parent / "golden/powerqe_jpeg.json").read_t
 def test_powerqe_codes_jpeg_in_colour_as_its_own_scripts_do(golden):
     settings = protocol("powerqe")
     chosen = {key: settings["protocol"][key] for key in ("colour", "crop", "scale")}
-    original = datasets.prepare(photograph(golden["image"]), datasets.Protocol(**chosen))
-    codec = compressors.configure(jpeg, config.codecs(settings)["jpeg"].get("settings", {}))
+    original = originals.prepare(photograph(golden["image"]), originals.Protocol(**chosen))
+    codec = interface.configure(jpeg, config.codecs(settings)["jpeg"].get("settings", {}))
     decoded = jpeg.decode(jpeg.encode(original, golden["qf"], codec), codec)
     found = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in (original, decoded)]
     assert found == [golden["original"], golden["decoded"]]

@@ -14,9 +14,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import files, images, measurements, plugins, provenance
-from benchmarks.__main__ import main as benchmarks
-from compressors.__main__ import main as compressors
+from qebench.__main__ import main as benchmarks
+from qebench.__main__ import main as compressors
+from qebench.common import files, images, plugins, provenance
+from qebench.evaluation import measurements
 
 METHODS = {"decoded": None, "dcad": plugins.ROOT / "methods/weights/dcad-luma-jpeg.safetensors"}
 CONFIG = {"dataset": "tiny", "metrics": ["psnr", "psnr_unrounded"]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import plugins, published
+from qebench.common import plugins, published
 
 PAPERS = ["eccv2020", "jpeg_literature", "powerqe_v1"]
 ALL = published.read_all()

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from compressors import jpeg
-from methods import dcad, decoded, early_exit, inference, network, rbqe, rbqe_fast
+from methods import dcad, decoded, rbqe
+from methods.rbqe import cpu, network
+from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks.network import describe
 
-WEIGHTS = Path(rbqe.__file__).parent / "weights"
+WEIGHTS = Path(network.__file__).parent / "weights"
 
 
 @pytest.fixture(scope="module")
-def plain() -> rbqe.RBQE:
+def plain() -> network.RBQE:
     """Return RBQE with start values that keep the variance of features, so that every part of it shows."""
     torch.manual_seed(0)
     model = rbqe.load(None, "cpu")
@@ -29,8 +32,8 @@ def plain() -> rbqe.RBQE:
 
 
 @pytest.fixture(scope="module")
-def fast(plain: rbqe.RBQE) -> nn.Module:
-    return inference.prepare(copy.deepcopy(plain))
+def fast(plain: network.RBQE) -> nn.Module:
+    return loading.prepare(copy.deepcopy(plain))
 
 
 def images(count: int, height: int, width: int) -> Tensor:
@@ -44,14 +47,14 @@ def assert_equal(ours: Tensor, expected: Tensor) -> None:
 
 
 def test_a_loaded_rbqe_runs_in_its_fast_form(fast: nn.Module) -> None:
-    assert isinstance(fast, rbqe_fast.RBQE)
-    assert inference.prepare(fast) is fast
+    assert isinstance(fast, cpu.RBQE)
+    assert loading.prepare(fast) is fast
 
 
 def test_networks_without_a_fast_form_stay_themselves() -> None:
     for load in (dcad.load, decoded.load):
         model = load(None, "cpu")
-        assert inference.prepare(model) is model
+        assert loading.prepare(model) is model
 
 
 @settings(max_examples=6)
@@ -59,9 +62,9 @@ def test_networks_without_a_fast_form_stay_themselves() -> None:
 @torch.inference_mode()
 def test_every_exit_is_rbqes_at_any_size_and_batch(plain, fast, count: int, height: int, width: int) -> None:
     x = images(count, height, width)
-    whole = network.enhance(plain, x)
+    whole = tiling.enhance(describe(plain), x)
     assert len(whole) == 5
-    for ours, expected in zip(network.enhance(fast, x), whole, strict=True):
+    for ours, expected in zip(tiling.enhance(describe(fast), x), whole, strict=True):
         assert_equal(ours, expected)
 
 
@@ -86,14 +89,17 @@ def test_images_may_leave_on_the_way(plain, fast) -> None:
 @torch.inference_mode()
 def test_a_photograph_in_float32_is_rbqes_to_a_hundred_thousandth(camera, compressor: str) -> None:
     plain = rbqe.load(WEIGHTS / f"rbqe-luma-{compressor}.safetensors", "cpu")
-    fast = inference.prepare(copy.deepcopy(plain))
-    x = network.to_tensor([jpeg.decode(jpeg.encode(camera[100:229, 100:261], 20))], "cpu")
-    whole = network.enhance(plain, x)
-    for ours, expected in zip(network.enhance(fast, x), whole, strict=True):
+    fast = loading.prepare(copy.deepcopy(plain))
+    x = pixels.to_tensor([jpeg.decode(jpeg.encode(camera[100:229, 100:261], 20))], "cpu")
+    whole = tiling.enhance(describe(plain), x)
+    for ours, expected in zip(tiling.enhance(describe(fast), x), whole, strict=True):
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
         assert (ours - x).abs().max() > 0.01  # it does something
-    threshold = float(early_exit.score(whole[1], 8))
-    assert early_exit.enhance(fast, x, 8, threshold - 1e-3)[1] == early_exit.enhance(plain, x, 8, threshold - 1e-3)[1]
+    threshold = float(multi_exit.score(whole[1], 8))
+    assert (
+        multi_exit.enhance(describe(describe(fast)), x, multi_exit.Rule(multi_exit.Rule(8, threshold - 1e-3)))[1]
+        == multi_exit.enhance(describe(describe(plain)), x, multi_exit.Rule(multi_exit.Rule(8, threshold - 1e-3)))[1]
+    )
 
 
 def test_sizes_that_are_no_multiples_of_32_are_refused(fast) -> None:
@@ -104,6 +110,6 @@ def test_sizes_that_are_no_multiples_of_32_are_refused(fast) -> None:
 def test_nothing_is_computed_for_later_exits(fast) -> None:
     fast, called = copy.deepcopy(fast), []
     for layer in fast.modules():
-        if isinstance(layer, rbqe_fast.UpConv):
+        if isinstance(layer, cpu.UpConv):
             layer.register_forward_hook(lambda *_: called.append(1))
     assert [len(called) for _ in fast.exits(images(1, 32, 32))] == [1, 3, 6, 10, 15]  # stage k has k upsamplings

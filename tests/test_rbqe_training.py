@@ -5,11 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from methods import inference, rbqe, rbqe_training, run
+from methods import rbqe
 from methods.dncnn import DnCNN
+from methods.rbqe import network, training
+from qebench.networks import loading
+from qebench.training import run
 
 
-def lively() -> rbqe.RBQE:
+def lively() -> network.RBQE:
     """Return RBQE in float64 with start values that keep the variance of features, so that every part of it shows."""
     torch.manual_seed(0)
     model = rbqe.load(None, "cpu").double()
@@ -18,7 +21,7 @@ def lively() -> rbqe.RBQE:
             nn.init.kaiming_normal_(parameter)
         elif "bias" in name or parameter.dim() == 3:  # or of attention
             nn.init.normal_(parameter)
-    inference.channels_last(model)
+    loading.channels_last(model)
     return model
 
 
@@ -49,7 +52,7 @@ def test_images_and_gradients_are_rbqes(count: int, rows: int, columns: int) -> 
 def test_it_shares_every_parameter() -> None:
     model = lively()
     form = run.for_training(model)
-    assert isinstance(form, rbqe_training.RBQE)
+    assert isinstance(form, training.RBQE)
     assert {id(parameter) for parameter in form.parameters()} == {id(parameter) for parameter in model.parameters()}
 
 

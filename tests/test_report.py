@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks import datasets, examples, manifests, measurements, qualitative, report, tables
-from benchmarks.__main__ import main
-from benchmarks.metrics import IDENTICAL
-from compressors.__main__ import main as compress
+from qebench.__main__ import main
+from qebench.common import typesetting
+from qebench.common.metrics import IDENTICAL
+from qebench.datasets import manifests, originals
+from qebench.evaluation import examples, measurements
+from qebench.publishing import qualitative, report
 
 QUALITIES = [40, 10]
 WEIGHTS = Path(__file__).resolve().parent.parent / "methods/weights/rbqe-luma-jpeg.safetensors"
@@ -29,20 +31,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray, came
     (folder / "pictures").mkdir()
     for name, picture in (("7", astronaut), ("camera", camera)):
         Image.fromarray(picture[100:172, 200:280]).save(folder / f"pictures/{name}.png")
-    main(["prepare", str(folder / "pictures"), "--colour", "luma", "-o", str(folder / "originals.csv")])
+    main(["step", "prepare", str(folder / "pictures"), "--colour", "luma", "-o", str(folder / "originals.csv")])
     decoded = [folder / f"decoded/{quality}.csv" for quality in QUALITIES]
     for path in decoded:
-        compress(["folder", "jpeg", str(folder / "originals.csv"), "-q", path.stem, "-o", str(path), "--workers", "1"])
+        main(
+            [
+                "step",
+                "compress",
+                "jpeg",
+                str(folder / "originals.csv"),
+                "-q",
+                path.stem,
+                "-o",
+                str(path),
+                "--workers",
+                "1",
+            ]
+        )
     common = ["--originals", str(folder / "originals.csv"), "--decoded", *map(str, decoded)]
     common += ["--keys", "mine", "jpeg", "--device", "cpu", "--threads", "1"]
     for method, options in (("decoded", []), ("rbqe", ["--weights", str(WEIGHTS), "--trained-on", "jpeg"])):
         output = ["-o", str(folder / f"{method}.parquet")]
         metrics = ["--metrics", "psnr", "psnr_unrounded", "ssim", "--block-size", "8"]
-        main(["evaluate", method, *options, *common, *metrics, *output])
+        main(["step", "evaluate", method, *options, *common, *metrics, *output])
     parts = [str(folder / f"{method}.parquet") for method in METHODS]
-    main(["merge", *parts, "-o", str(folder / "measurements.parquet")])
+    main(["step", "merge", *parts, "-o", str(folder / "measurements.parquet")])
     shown = ["--measurements", str(folder / "measurements.parquet"), "--methods", "decoded", f"rbqe={WEIGHTS}"]
-    main(["examples", *shown, *common, "--thresholds", "jpeg=0.7", "-o", str(folder / "examples/jpeg.csv")])
+    main(["step", "examples", *shown, *common, "--thresholds", "jpeg=0.7", "-o", str(folder / "examples/jpeg.csv")])
     return folder
 
 
@@ -50,10 +65,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray, came
 def page(folder: Path) -> Path:
     """Return the report of these measurements, with a table made by hand."""
     frame = pd.DataFrame({"compressor": ["jpeg"] * 3, "quality": ["40", "10", "ave."], "rbqe": [10.5, 9.25, 9.875]})
-    tables.write(frame, "PSNR gain in dB, by hand.", folder / "table1.csv")
+    typesetting.write(frame, "PSNR gain in dB, by hand.", folder / "table1.csv")
     options = ["--tables", str(folder / "table1.csv"), "--examples", str(folder / "examples/jpeg.csv")]
     options += ["--thresholds", "jpeg=0.7", "--methods", *METHODS, "--protocol", "luma", "--config", "a: <b>"]
-    main(["report", "--measurements", str(folder / "measurements.parquet"), *options, "-o", str(folder / "page.html")])
+    main(
+        [
+            "step",
+            "report",
+            "--measurements",
+            str(folder / "measurements.parquet"),
+            *options,
+            "-o",
+            str(folder / "page.html"),
+        ]
+    )
     return folder / "page.html"
 
 
@@ -140,10 +165,10 @@ def test_examples_have_the_psnr_measured_and_mark_the_exit_taken(folder: Path) -
     listed = pd.read_csv(folder / "examples/jpeg.csv", dtype={"picture": str})
     assert set(listed["picture"]) == {"7", "camera"}
     assert sorted(set(listed["chosen"])) == ["largest gain", "median gain"]
-    originals = dict(datasets.load(folder / "originals", folder / "originals.csv"))
+    references = dict(originals.load(folder / "originals", folder / "originals.csv"))
     for row in listed[listed["method"] != "original"].to_dict("records"):
         image = manifests.read(folder / "examples/jpeg", folder / "examples/jpeg.csv", row)
-        error = np.square(originals[row["picture"]].astype(float) - image).mean()
+        error = np.square(references[row["picture"]].astype(float) - image).mean()
         assert row["psnr"] == pytest.approx(min(10 * np.log10(255**2 / error), IDENTICAL), abs=1e-3)
     exits = listed[listed["method"] == "rbqe"]
     for _, group in exits.groupby(["picture", "quality"]):

@@ -5,7 +5,11 @@ import math
 import pandas as pd
 import pytest
 
-from benchmarks import config, measurements, ours, published, reproduction, tables
+from qebench import config
+from qebench.common import published
+from qebench.evaluation import measurements
+from qebench.evaluation.results import Results
+from qebench.publishing import ours, reproduction
 
 KEYS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
 METHODS = ["decoded", "dcad", "rbqe"]
@@ -30,7 +34,7 @@ def collected() -> pd.DataFrame:
                 rows.append((*keys, "rbqe", "hm", exit, "iqam", 0.85 if quality == 22 else 0.95))
     rows = pd.DataFrame(rows, columns=KEYS)[measurements.COLUMNS]
     cost = [{"method": "rbqe", "exit": exit, "gmacs_paper": value} for exit, value in enumerate(GMACS, start=1)]
-    results = tables.Results(rows, pd.DataFrame(cost), pd.DataFrame(), {"hm": 0.8}, METHODS, "luma")
+    results = Results(rows, pd.DataFrame(cost), pd.DataFrame(), {"hm": 0.8}, METHODS, "luma")
     survey = pd.DataFrame(cost).assign(form=math.nan, channels=1, params=300_455, params_so_far=0)
     tied = {"method": "dncnn", "form": "powerqe-v1", "exit": 1, "channels": 3, "params": 40_451}
     survey = pd.concat([survey, pd.DataFrame([tied])], ignore_index=True)

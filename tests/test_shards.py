@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measurements, shards
+from qebench.datasets import shards
+from qebench.evaluation import measurements
 
 
 def write_manifest(path: Path, count: int) -> Path:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import statistics
+from qebench.evaluation import statistics
 
 
 def test_the_interval_of_many_normal_values_is_that_of_the_normal_distribution() -> None:

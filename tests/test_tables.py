@@ -12,11 +12,14 @@ import pyarrow.parquet
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks import complexity, early_exit, figures, measurements, plugins, published, rate_distortion, tables
-from benchmarks.calibration import sweep, sweep_per_exit, turning_point
 from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, intervals, table1, table2, table3
+from qebench.common import plugins, published, ranking, style, typesetting
+from qebench.cost import complexity
+from qebench.evaluation import early_exit, figures, measurements, rate_distortion
+from qebench.evaluation.calibration import sweep, sweep_per_exit, turning_point
+from qebench.evaluation.results import Results
 
 COLUMNS = measurements.COLUMNS
 KEYS = ("dataset", "image", "compressor", "quality", "method", "exit", "metric", "value")
@@ -168,7 +171,7 @@ def all_rows() -> pd.DataFrame:
     return rows(values)
 
 
-def results(methods: list[str]) -> tables.Results:
+def results(methods: list[str]) -> Results:
     place = {"device": "a processor", "threads": 2}
     cost, latency = [], []
     for method in ["decoded", *methods]:
@@ -182,7 +185,7 @@ def results(methods: list[str]) -> tables.Results:
                 latency.append(head | {"early_exit": stops, "median_ms": (10.0 if stops else 9.0) * exit} | place)
     measured = all_rows()
     measured = measured[measured["method"].isin(["decoded", *methods])]
-    return tables.Results(
+    return Results(
         measured, pd.DataFrame(cost), pd.DataFrame(latency), THRESHOLDS, ["decoded", *methods], "BT.601 luma", measured
     )
 
@@ -278,7 +281,7 @@ def test_table2_has_costs_and_gains_without_and_with_early_exit():
     assert found["delta_ssim_hevc"].to_list() == pytest.approx([0, 0.01, 0.01, 0.004], abs=1e-9)
 
 
-def transferred() -> tables.Results:
+def transferred() -> Results:
     """Return RESULTS and: dcad with the weights for hevc on jpeg, 0.1 dB lower; rbqe with both on webp, 1 dB higher."""
     native = RESULTS.measurements
     psnr = native["metric"] == "psnr_unrounded"
@@ -346,7 +349,7 @@ def test_native_cells_of_generalization_have_a_star_for_people_alone(tmp_path):
     assert not marked.loc["webp"].to_numpy().any()
     frame = pd.DataFrame({"compressor": ["jpeg"], "dcad_jpeg": [0.5], "dcad_hevc": [0.25]})
     marks = pd.DataFrame({"compressor": [False], "dcad_jpeg": [True], "dcad_hevc": [False]})
-    tables.write(frame, "A note.", tmp_path / "table.csv", marks)
+    typesetting.write(frame, "A note.", tmp_path / "table.csv", marks)
     assert (tmp_path / "table.csv").read_text() == "compressor,dcad_jpeg,dcad_hevc\njpeg,0.5,0.25\n"
     assert (tmp_path / "table.md").read_text().splitlines()[2].split() == ["|", "jpeg", "|", "0.5†", "|", "0.25", "|"]
     assert r"jpeg & 0.5$^\dagger$ & 0.25 \\" in (tmp_path / "table.tex").read_text()
@@ -390,7 +393,7 @@ def test_a_curve_that_cannot_be_compared_is_left_out_with_the_reason(reason):
     assert rate_distortion.deltas(DEGENERATE[reason]) == {"left_out": reason}
 
 
-def rates(curves: dict[str, pd.DataFrame]) -> tables.Results:
+def rates(curves: dict[str, pd.DataFrame]) -> Results:
     """Return results of dcad on images with these curves, and of rbqe, whose exits gain 0.1 dB to 0.5 dB."""
     values = {}
     for image, points in curves.items():
@@ -424,7 +427,7 @@ def test_bd_rate_says_how_many_images_it_leaves_out_and_why():
 
 def test_bd_rate_without_a_number_is_empty(tmp_path):
     found = bd_rate.tabulate(rates({"a": curve(1.0, (0.5, 1.0))}))
-    tables.write(found, "A note.", tmp_path / "table.csv")
+    typesetting.write(found, "A note.", tmp_path / "table.csv")
     line = (tmp_path / "table.csv").read_text().splitlines()[1]
     assert line == "jpeg,dcad,no,,,,0,fewer than 4 qualities: 1"
 
@@ -449,7 +452,7 @@ def test_notes_name_the_data_the_protocol_and_the_thresholds():
 def test_every_table_is_written_in_three_formats(name, tmp_path):
     module = plugins.find("benchmarks/tables", name)
     frame = module.tabulate(RESULTS)
-    tables.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv")
+    typesetting.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv")
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".md", ".tex"]
     read = pd.read_csv(tmp_path / f"{name}.csv")
     pd.testing.assert_frame_equal(read, pd.read_csv(io.StringIO(frame.to_csv(index=False))))
@@ -465,7 +468,7 @@ def test_every_table_is_written_in_three_formats(name, tmp_path):
 def test_a_wide_table_is_cut_for_people_alone(tmp_path):
     frame = pd.DataFrame({"method": ["decoded", "dcad"], "gmacs": [0.0, 77.6], "gmacs_published": [None, 77.8]})
     parts = [["method", "gmacs"], ["method", "gmacs_published"]]
-    tables.write(frame, "A note.", tmp_path / "table.csv", parts=parts)
+    typesetting.write(frame, "A note.", tmp_path / "table.csv", parts=parts)
     assert (tmp_path / "table.csv").read_text() == "method,gmacs,gmacs_published\ndecoded,0.0,\ndcad,77.6,77.8\n"
     pieces = (tmp_path / "table.md").read_text().split("\n\n")
     cells = [[line.replace("|", " ").split() for line in piece.splitlines()[::2]] for piece in pieces]
@@ -490,10 +493,10 @@ def test_latex_takes_every_table(tmp_path):
         frame = module.tabulate(RESULTS)
         daggers = pd.DataFrame(True, frame.index, frame.columns[2:])
         layout = [getattr(module, key)(frame) if hasattr(module, key) else None for key in ("places", "parts")]
-        tables.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv", daggers, *layout)
+        typesetting.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv", daggers, *layout)
     survey = complexity.survey(64, 64)
     layout = complexity.places(survey), complexity.PARTS
-    tables.write(survey, complexity.NOTE, tmp_path / "complexity.csv", None, *layout)
+    typesetting.write(survey, complexity.NOTE, tmp_path / "complexity.csv", None, *layout)
     inputs = "".join(rf"\input{{{name}}}\newpage" for name in [*TABLES, "complexity"])
     head = r"\documentclass{article}\usepackage{booktabs}\begin{document}\tiny"
     (tmp_path / "all.tex").write_text(head + inputs + r"\end{document}")
@@ -503,7 +506,7 @@ def test_latex_takes_every_table(tmp_path):
 
 def test_missing_cells_are_empty(tmp_path):
     frame = pd.DataFrame([{"method": "dcad", "n": 3}, {"method": "rbqe", "n": 4, "shares": "50/50"}])
-    tables.write(frame, "A note.", tmp_path / "table.csv")
+    typesetting.write(frame, "A note.", tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text() == "method,n,shares\ndcad,3,\nrbqe,4,50/50\n"
     assert "nan" not in (tmp_path / "table.md").read_text() + (tmp_path / "table.tex").read_text()
 
@@ -630,7 +633,7 @@ def test_the_exit_share_figure_stacks_to_100_per_cent():
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
     for folder in ("one", "two"):
-        figures.write(gain_over_cost.draw(RESULTS), tmp_path / folder / "figure.pdf")
+        style.write(gain_over_cost.draw(RESULTS), tmp_path / folder / "figure.pdf")
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["figure.pdf", "figure.png"]
     for name in ("figure.pdf", "figure.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
@@ -638,11 +641,11 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
 
 def test_the_best_is_bold_and_the_second_underlined_for_people_alone(tmp_path):
     frame = pd.DataFrame({"method": ["a_1", "b", "c", "d"], "gain": [0.5, 0.25, 0.5, None]})
-    places = tables.rank(frame[["gain"]])
+    places = ranking.rank(frame[["gain"]])
     assert places["gain"].to_list() == [1, 2, 1, 0]
-    assert tables.rank(frame[["gain"]], highest=False)["gain"].to_list() == [2, 1, 2, 0]
-    assert tables.rank(frame[["gain"]].T).T["gain"].to_list() == [0, 0, 0, 0]  # one number a row
-    tables.write(frame, "A note.", tmp_path / "table.csv", places=places)
+    assert ranking.rank(frame[["gain"]], highest=False)["gain"].to_list() == [2, 1, 2, 0]
+    assert ranking.rank(frame[["gain"]].T).T["gain"].to_list() == [0, 0, 0, 0]  # one number a row
+    typesetting.write(frame, "A note.", tmp_path / "table.csv", places=places)
     assert (tmp_path / "table.csv").read_text() == "method,gain\na_1,0.50\nb,0.25\nc,0.50\nd,\n"
     lines = (tmp_path / "table.md").read_text().splitlines()[2:6]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
@@ -716,7 +719,7 @@ def lines_of(panel) -> list[tuple[list, list]]:
     return [(list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines() if line.get_mfc() == "white"]
 
 
-def as_published() -> tables.Results:
+def as_published() -> Results:
     """Return RESULTS with the QPs 22 and 37 of HEVC alone."""
     hevc = RESULTS.measurements[RESULTS.measurements["compressor"] == "hevc"]
     both = pd.concat([hevc, hevc.assign(quality=22)], ignore_index=True)

@@ -9,8 +9,8 @@ from typing import Literal
 
 import pytest
 
-import compressors
-from compressors import jpeg, tools
+from compressors import jpeg
+from qebench.coding import interface, tools
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ codec.Settings = Settings
     ],
 )
 def test_settings_are_taken_from_text_and_from_yaml(given, expected):
-    settings = compressors.configure(codec, given)
+    settings = interface.configure(codec, given)
     assert settings == expected
-    assert compressors.configure(codec, compressors.choices(settings)) == settings
+    assert interface.configure(codec, interface.choices(settings)) == settings
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ def test_settings_are_taken_from_text_and_from_yaml(given, expected):
 )
 def test_a_mistaken_setting_is_named_with_what_there_is(given, message):
     with pytest.raises(ValueError) as error:
-        compressors.configure(codec, given)
+        interface.configure(codec, given)
     assert str(error.value) == message
 
 
 def test_a_codec_without_settings_says_so():
     bare = ModuleType("compressors.bare")
-    bare.Settings = compressors.NoSettings
-    assert compressors.configure(bare, {}) == compressors.NoSettings()
+    bare.Settings = interface.NoSettings
+    assert interface.configure(bare, {}) == interface.NoSettings()
     with pytest.raises(ValueError, match="bare has no setting 'subsampling': it has none"):
-        compressors.configure(bare, {"subsampling": 420})
-    assert compressors.configure(jpeg, {}) == jpeg.DEFAULT
+        interface.configure(bare, {"subsampling": 420})
+    assert interface.configure(jpeg, {}) == jpeg.DEFAULT
 
 
 @pytest.fixture

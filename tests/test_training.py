@@ -18,16 +18,19 @@ from safetensors.torch import load_file
 from tensorboardX.proto import event_pb2
 from torch import Tensor, nn
 
-from benchmarks import files
-from methods import checkpoints, crops, dcad, journal, losses, network, rbqe, start_values, training, validation
-from methods.optimizers import OPTIMIZERS
-from methods.run import Clock, Run, Settings, rate
+from methods import dcad, rbqe
+from qebench.checkpoints import reading
+from qebench.common import files
+from qebench.networks import multi_exit
+from qebench.training import journal, loop, losses, pairs, start_values, validation
+from qebench.training.optimizers import OPTIMIZERS
+from qebench.training.run import Clock, Run, Settings, rate
 
 SETTINGS = Settings(steps=12, batch=2, patch=32, warmup=3, seed=1)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> crops.Pairs:
+def data(tmp_path_factory) -> pairs.Pairs:
     folder = photographs(tmp_path_factory.mktemp("pictures"))
     return built(recipe(folder), tmp_path_factory.mktemp("pairs") / "pairs.safetensors")
 
@@ -35,7 +38,7 @@ def data(tmp_path_factory) -> crops.Pairs:
 @pytest.fixture(autouse=True)
 def seldom(monkeypatch) -> None:
     """Validate twice a run, not twenty times."""
-    monkeypatch.setattr(training, "VALIDATIONS", 2)
+    monkeypatch.setattr(loop, "VALIDATIONS", 2)
 
 
 def levels(count: int, error: float) -> tuple[Tensor, Tensor]:
@@ -116,7 +119,7 @@ def test_start_values_give_unit_variance_inside_and_almost_no_change(load, data)
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     ]
     with torch.no_grad():
-        results = list(network.exits(model, x))
+        results = list(multi_exit.exits(model, x))
     for hook in hooks:
         hook.remove()
     damped = [spread for spread in spreads if spread < 0.01]
@@ -174,26 +177,26 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
 @pytest.fixture
 def often(monkeypatch) -> None:
     """Save after every step, and validate after every third."""
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 0)
-    monkeypatch.setattr(training, "VALIDATIONS", 4)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(loop, "VALIDATIONS", 4)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_run_that_fails_goes_on_as_if_nothing_had_happened(optimizer, data, often, tmp_path, monkeypatch):
     settings = dataclasses.replace(SETTINGS, optimizer=optimizer)
-    training.train(small(), data, data, settings, tmp_path / "whole.safetensors", "cpu")
+    loop.train(small(), data, data, settings, tmp_path / "whole.safetensors", "cpu")
 
     def killed(*_) -> None:
         raise KeyboardInterrupt
 
-    validate, output = training._validate, tmp_path / "parts.safetensors"
-    monkeypatch.setattr(training, "_validate", killed)  # at step 3; the checkpoint is of step 2
+    validate, output = loop._validate, tmp_path / "parts.safetensors"
+    monkeypatch.setattr(loop, "_validate", killed)  # at step 3; the checkpoint is of step 2
     with pytest.raises(KeyboardInterrupt):
-        training.train(small(), data, data, settings, output, "cpu")
+        loop.train(small(), data, data, settings, output, "cpu")
     assert not output.exists()
-    monkeypatch.setattr(training, "_validate", validate)
+    monkeypatch.setattr(loop, "_validate", validate)
     torch.manual_seed(99)
-    training.train(Small(), data, data, settings, output, "cpu")  # start values do not matter any more
+    loop.train(Small(), data, data, settings, output, "cpu")  # start values do not matter any more
     for kind in ("", ".best"):
         parts, whole = (load_file(tmp_path / f"{stem}{kind}.safetensors") for stem in ("parts", "whole"))
         assert same(parts, whole)
@@ -202,22 +205,22 @@ def test_a_run_that_fails_goes_on_as_if_nothing_had_happened(optimizer, data, of
 
 def test_a_run_whose_time_is_over_goes_on_with_the_next_call(data, tmp_path):
     settings = dataclasses.replace(SETTINGS, steps=4)
-    training.train(small(), data, data, settings, tmp_path / "whole.safetensors", "cpu")
+    loop.train(small(), data, data, settings, tmp_path / "whole.safetensors", "cpu")
     output = tmp_path / "parts.safetensors"
     for step in (1, 2, 3):  # each call makes a step at least
-        assert training.train(small(), data, data, settings, output, "cpu", deadline=0) is None
+        assert loop.train(small(), data, data, settings, output, "cpu", deadline=0) is None
         state = torch.load(tmp_path / "parts.safetensors.checkpoint", weights_only=True)
         assert state["progress"]["step"] == step
         assert not output.exists()
-    assert training.train(small(), data, data, settings, output, "cpu", deadline=0) is not None
+    assert loop.train(small(), data, data, settings, output, "cpu", deadline=0) is not None
     assert same(load_file(output), load_file(tmp_path / "whole.safetensors"))
 
 
 def test_a_finished_run_is_not_trained_again(data, often, tmp_path):
     output = tmp_path / "net.safetensors"
-    first = training.train(small(), data, data, SETTINGS, output, "cpu")
+    first = loop.train(small(), data, data, SETTINGS, output, "cpu")
     kept = load_file(output)
-    again = training.train(small(), data, data, SETTINGS, output, "cpu")
+    again = loop.train(small(), data, data, SETTINGS, output, "cpu")
     assert same(load_file(output), kept)
     assert again["delta_psnr"] == first["delta_psnr"]
     assert again["patches_per_second"] == first["patches_per_second"]
@@ -231,8 +234,8 @@ def test_the_best_weights_are_those_of_the_highest_gain(data, often, tmp_path, m
         told.append(run.progress.step)
         return {"30": [next(gains)]}
 
-    monkeypatch.setattr(training, "_gains", gain)
-    training.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
+    monkeypatch.setattr(loop, "_gains", gain)
+    loop.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
     assert told == [3, 6, 9, 12]
     assert same(load_file(tmp_path / "net.best.safetensors"), seen[6])
 
@@ -245,13 +248,13 @@ def diverge(run: Run, batch: tuple) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(data, often, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "update", diverge)
     with pytest.raises(FloatingPointError, match=r"the loss is nan after 3 steps: take a lower --learning-rate than"):
-        training.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
+        loop.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
 
 
 def test_no_gain_after_a_minute_is_told_loudly(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training, "FIRST_CHECK", (0.001, 2))
+    monkeypatch.setattr(loop, "FIRST_CHECK", (0.001, 2))
     settings = dataclasses.replace(SETTINGS, steps=2, learning_rate=1.0)
-    training.train(small(), data, data, settings, tmp_path / "wild.safetensors", "cpu")
+    loop.train(small(), data, data, settings, tmp_path / "wild.safetensors", "cpu")
     message = capsys.readouterr().err
     assert re.search(r"WARNING: the mean validation gain is -\d+\.\d+ dB after 2 steps", message)
     assert "a learning rate too high for this network" in message
@@ -293,7 +296,7 @@ def test_training_depends_on_the_seed(data, tmp_path):
     results = []
     for number, seed in enumerate((1, 1, 2)):
         output = tmp_path / f"{number}.safetensors"
-        training.train(small(), data, data, dataclasses.replace(SETTINGS, steps=4, seed=seed), output, "cpu")
+        loop.train(small(), data, data, dataclasses.replace(SETTINGS, steps=4, seed=seed), output, "cpu")
         results.append(load_file(output))
     assert same(results[0], results[1])
     assert not same(results[0], results[2])
@@ -301,17 +304,17 @@ def test_training_depends_on_the_seed(data, tmp_path):
 
 def test_a_checkpoint_of_other_settings_is_refused(data, often, tmp_path):
     output = tmp_path / "net.safetensors"
-    training.train(small(), data, data, SETTINGS, output, "cpu")
+    loop.train(small(), data, data, SETTINGS, output, "cpu")
     other = dataclasses.replace(SETTINGS, learning_rate=1e-4)
     with pytest.raises(ValueError, match=r"net\.safetensors\.checkpoint is of a run with other settings.*or remove it"):
-        training.train(small(), data, data, other, output, "cpu")
+        loop.train(small(), data, data, other, output, "cpu")
 
 
 def test_training_starts_from_given_weights(data, tmp_path):
     initial, output = tmp_path / "initial.safetensors", tmp_path / "net.safetensors"
-    training.train(small(), data, data, dataclasses.replace(SETTINGS, steps=4), initial, "cpu")
+    loop.train(small(), data, data, dataclasses.replace(SETTINGS, steps=4), initial, "cpu")
     still = dataclasses.replace(SETTINGS, steps=1, learning_rate=0.0)
-    record = training.train(small(), data, data, still, output, "cpu", initial)
+    record = loop.train(small(), data, data, still, output, "cpu", initial)
     assert same(load_file(output), load_file(initial))
     assert record["initial"] == {"file": "initial.safetensors", "sha256": files.sha256(initial)}
 
@@ -323,7 +326,7 @@ def history(path: Path) -> list[list[str]]:
 
 
 def test_the_log_lists_gains_by_step_quality_and_exit(data, often, tmp_path):
-    training.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
+    loop.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
     with (tmp_path / "net.safetensors.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["step"], row["quality"], row["exit"]) for row in rows] == [
@@ -333,7 +336,7 @@ def test_the_log_lists_gains_by_step_quality_and_exit(data, often, tmp_path):
 
 
 def test_tensorboard_reads_the_same_gains(data, often, tmp_path):
-    training.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
+    loop.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
     (events,) = (tmp_path / "net.safetensors.events").iterdir()
     found = {}
     content = events.read_bytes()
@@ -352,15 +355,15 @@ def test_tensorboard_reads_the_same_gains(data, often, tmp_path):
 
 def test_crops_are_not_waited_for_unnoticed(data, tmp_path, monkeypatch):
     batch = data.batch
-    monkeypatch.setattr(crops.Pairs, "batch", lambda pairs, *choices: time.sleep(0.05) or batch(*choices))
-    record = training.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
+    monkeypatch.setattr(pairs.Pairs, "batch", lambda pairs, *choices: time.sleep(0.05) or batch(*choices))
+    record = loop.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
     assert 0.5 < record["waiting_share"] < 1
     assert record["patches_per_second"] < 2 / 0.05
 
 
 def test_weights_carry_the_record_of_their_training(data, tmp_path):
     output = tmp_path / "net.safetensors"
-    record = training.train(small(), data, data, SETTINGS, output, "cpu")
+    record = loop.train(small(), data, data, SETTINGS, output, "cpu")
     with safe_open(output, framework="pt") as file:
         assert json.loads(file.metadata()["training"]) == record
     assert record["method"] == "Small"
@@ -369,5 +372,5 @@ def test_weights_carry_the_record_of_their_training(data, tmp_path):
     assert record["training_images"] == record["validation_images"] == data.description
     assert list(record["delta_psnr"]) == ["50", "30", "10"]
     model = small()
-    checkpoints.load_into(model, output)  # and are those that were measured
+    reading.load_into(model, output)  # and are those that were measured
     assert validation.gains(model, data, "cpu") == record["delta_psnr"]

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import plugins
-from methods import dcad, network, recipes, start_values, train
-from methods.run import Run, Settings
+from methods import dcad
+from qebench.common import plugins
+from qebench.networks import multi_exit
+from qebench.training import command, recipes, start_values
+from qebench.training.run import Run, Settings
 
 UNTRAINED = {"decoded", "spp", "reapply"}
 STEPS = {"fbcnn": 4, "esrgan": 6, "mprnet": 8, "rbqe-powerqe-v1": 5}  # of the slow ones; the others make 12
@@ -28,7 +30,7 @@ def test_every_method_learns_within_some_steps(method):
     )
     channels = {"luma": 1, "rgb": 3}[colour]
     original, decoded = artifact(channels)
-    model = train.untrained(method, channels, recipe.form_of(method)).train()
+    model = command.untrained(method, channels, recipe.form_of(method)).train()
     start_values.start(model, decoded)
     steps = STEPS.get(method, 12)
     rate = recipe.settings_of(method).learning_rate
@@ -42,10 +44,10 @@ def test_every_method_learns_within_some_steps(method):
 def test_networks_start_at_the_decoded_image(method):
     """Those that make the whole image pass it on; ESRGAN's generator, which has no full resolution, nearly does."""
     _, decoded = artifact(1)
-    model = train.untrained(method, 1).train()
+    model = command.untrained(method, 1).train()
     start_values.start(model, decoded)
     with torch.no_grad():
-        (found,) = network.exits(model, decoded)
+        (found,) = multi_exit.exits(model, decoded)
     error = float((found - decoded).square().mean().sqrt()) * 255
     assert error < (8 if method == "esrgan" else 0.5)  # gray levels; the damped head of DCAD adds 0.4
     assert start_values.is_residual(model, decoded) == (method not in WHOLE)
@@ -53,7 +55,7 @@ def test_networks_start_at_the_decoded_image(method):
 
 def test_start_values_are_a_function_of_the_seed_and_the_images():
     _, decoded = artifact(1)
-    models = [train.untrained(name, 1, seed=seed).train() for name in ("dcad", "rdn") for seed in (1, 1, 2)]
+    models = [command.untrained(name, 1, seed=seed).train() for name in ("dcad", "rdn") for seed in (1, 1, 2)]
     for model in models:
         start_values.start(model, decoded)
     weights = [torch.cat([parameter.flatten() for parameter in model.parameters()]) for model in models]
@@ -63,15 +65,15 @@ def test_start_values_are_a_function_of_the_seed_and_the_images():
 
 
 def test_forms_and_channels_are_chosen_or_refused():
-    assert train.untrained("dcad", 3, "powerqe-v3").channels == 3
-    assert isinstance(train.untrained("dcad", 1), dcad.DCAD)
-    assert train.untrained("dncnn", 1, "dncnn3").layers[2].bias is not None
+    assert command.untrained("dcad", 3, "powerqe-v3").channels == 3
+    assert isinstance(command.untrained("dcad", 1), dcad.DCAD)
+    assert command.untrained("dncnn", 1, "dncnn3").layers[2].bias is not None
     with pytest.raises(ValueError, match="dcad has no form 'v3': it has paper, powerqe-v1, powerqe-v3"):
-        train.untrained("dcad", 3, "v3")
+        command.untrained("dcad", 3, "v3")
     with pytest.raises(ValueError, match="dcad is not for rgb images in form paper: choose the other"):
-        train.untrained("dcad", 3, "paper")
+        command.untrained("dcad", 3, "paper")
     with pytest.raises(ValueError, match="rbqe is not for rgb images"):
-        train.untrained("rbqe", 3)
+        command.untrained("rbqe", 3)
     for method in UNTRAINED:
         with pytest.raises(ValueError, match=f"{method} has no weights: there is nothing to train"):
-            train.untrained(method, 1)
+            command.untrained(method, 1)

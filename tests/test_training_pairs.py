@@ -12,9 +12,11 @@ import torch
 from pictures import QUALITIES, SIZES, built, photographs, recipe
 from torch import Tensor
 
-from benchmarks import datasets, images
 from compressors import jpeg
-from methods import crops, network, packs, pairs, varying
+from qebench.common import images
+from qebench.datasets import originals
+from qebench.networks import pixels
+from qebench.training import packs, pair_files, pairs, varying
 
 
 def test_pairs_are_the_pictures_and_their_decoded_versions(folder, data):
@@ -33,7 +35,7 @@ def test_colour_pairs_keep_their_channels(tmp_path):
     data = built(recipe(tmp_path / "pictures", [30], "rgb"), tmp_path / "pairs.safetensors")
     original = images.read(tmp_path / "pictures/1.png")
     for layer, expected in enumerate([original, jpeg.decode(jpeg.encode(original, 30))]):
-        assert torch.equal(data.image(1, layer), network.to_tensor([expected], "cpu"))
+        assert torch.equal(data.image(1, layer), pixels.to_tensor([expected], "cpu"))
     assert data.batch(4, 32, 0)[0].shape == data.batch(4, 32, 0)[1].shape == (4, 3, 32, 32)
 
 
@@ -65,7 +67,7 @@ def turned(image: Tensor) -> list[Tensor]:
     return flipped + [way.T for way in flipped]
 
 
-def find(crop: Tensor, data: crops.Pairs, layer: int) -> tuple[int, int, int, int]:
+def find(crop: Tensor, data: pairs.Pairs, layer: int) -> tuple[int, int, int, int]:
     """Return the image, row, column and turn of a crop among the 8-aligned places of a layer."""
     side = crop.shape[0]
     for number in range(len(SIZES)):
@@ -98,7 +100,7 @@ def test_crops_are_aligned_parts_of_a_picture_and_of_its_decoded_version(data):
 def test_large_pictures_are_drawn_more_often():
     sizes = torch.tensor([[32, 32], [32, 96]])
     pixels = torch.cat([torch.zeros(2, 1, 32 * 32), torch.ones(2, 1, 32 * 96)], dim=2).to(torch.uint8)
-    original, _, _ = crops.Pairs(pixels, sizes, [10], {}).batch(4000, 8, 0)
+    original, _, _ = pairs.Pairs(pixels, sizes, [10], {}).batch(4000, 8, 0)
     share = float((original.amax(dim=(1, 2, 3)) > 0).float().mean())
     assert share == pytest.approx(0.75, abs=0.03)  # by area; four standard deviations of 4,000 draws
 
@@ -111,7 +113,7 @@ def test_varied_pairs_hold_a_copy_of_every_picture(folder, data, tmp_path):
         original, copy = (to_uint8(both.image(place, 0)) for place in (number, number + len(SIZES)))
         assert np.array_equal(copy, varying.vary(original, np.random.default_rng(number)))
         decoded = jpeg.decode(jpeg.encode(copy, QUALITIES[0]))
-        assert torch.equal(both.image(number + len(SIZES), 1), network.to_tensor([decoded], "cpu"))
+        assert torch.equal(both.image(number + len(SIZES), 1), pixels.to_tensor([decoded], "cpu"))
 
 
 def test_varied_copies_are_softened_grainy_or_both():
@@ -139,41 +141,41 @@ def test_cached_pairs_are_built_once_and_anew_when_a_picture_changes(tmp_path):
     def stored() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in cache.glob("*.safetensors")}
 
-    first = pairs.cached(recipe(pictures, [30]), 1, cache)
+    first = pair_files.cached(recipe(pictures, [30]), 1, cache)
     files_before = stored()
-    again = pairs.cached(recipe(pictures, [30]), 1, cache)
+    again = pair_files.cached(recipe(pictures, [30]), 1, cache)
     assert stored() == files_before
     assert torch.equal(first.pixels, again.pixels)
     images.write(pictures / "1.png", 255 - images.read(pictures / "1.png"))
-    changed = pairs.cached(recipe(pictures, [30]), 1, cache)
+    changed = pair_files.cached(recipe(pictures, [30]), 1, cache)
     assert len(stored()) == 2
     torch.testing.assert_close(changed.image(1, 0), 1 - first.image(1, 0))  # but for float32
-    pairs.cached(recipe(pictures, [20]), 1, cache)
+    pair_files.cached(recipe(pictures, [20]), 1, cache)
     assert len(stored()) == 3
 
 
 @pytest.mark.parametrize("name", ["pairs", "packs", "crops", "varying"])
 def test_cached_pairs_are_built_anew_when_the_code_that_makes_them_changes(folder, tmp_path, monkeypatch, name):
-    module = {"pairs": pairs, "packs": packs, "crops": crops, "varying": varying}[name]
-    pairs.cached(recipe(folder, [30]), 1, tmp_path)
+    module = {"pairs": pair_files, "packs": packs, "crops": pairs, "varying": varying}[name]
+    pair_files.cached(recipe(folder, [30]), 1, tmp_path)
     edited = tmp_path / "edited.py"
     edited.write_text(Path(module.__file__).read_text() + "# edited\n")
     monkeypatch.setattr(module, "__file__", str(edited))
-    pairs.cached(recipe(folder, [30]), 1, tmp_path)
+    pair_files.cached(recipe(folder, [30]), 1, tmp_path)
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
 def test_processes_that_want_the_same_pairs_build_them_once(folder, tmp_path, monkeypatch):
-    build, calls = pairs.build, []
+    build, calls = pair_files.build, []
 
     def slow(*arguments) -> None:
         calls.append(arguments)
         time.sleep(0.1)
         build(*arguments)
 
-    monkeypatch.setattr(pairs, "build", slow)
+    monkeypatch.setattr(pair_files, "build", slow)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: pairs.cached(recipe(folder, [30]), 1, tmp_path), range(4)))
+        found = list(pool.map(lambda _: pair_files.cached(recipe(folder, [30]), 1, tmp_path), range(4)))
     assert len(calls) == 1
     assert all(torch.equal(found[0].pixels, one.pixels) for one in found)
 
@@ -183,7 +185,7 @@ def test_pairs_may_be_of_half_the_size(tmp_path):
     images.write(tmp_path / "pictures/1.png", picture.astype(np.uint8))
     half = built(recipe(tmp_path / "pictures", [30], scale=2), tmp_path / "pairs.safetensors")
     assert half.sizes.tolist() == [[32, 24]]
-    prepared = datasets.prepare(picture.astype(np.uint8), datasets.Protocol("luma", scale=2))
+    prepared = originals.prepare(picture.astype(np.uint8), originals.Protocol("luma", scale=2))
     assert np.array_equal(to_uint8(half.image(0, 0)), prepared)
 
 
@@ -200,9 +202,9 @@ def test_a_pack_unpacks_to_the_pairs_that_its_pictures_make(tmp_path, colour):
     pictures = photographs(tmp_path / "pictures", colour=True)
     wanted = recipe(pictures, colour=colour, varied=True)
     packs.pack(wanted, 2, tmp_path / "train.zip")
-    direct = pairs.cached(wanted, 2, tmp_path / "cache")
+    direct = pair_files.cached(wanted, 2, tmp_path / "cache")
     shutil.rmtree(pictures)  # nothing but the pack is needed
-    found = pairs.cached(recipe(tmp_path / "train.zip", colour=colour, varied=True), 2, tmp_path / "cache")
+    found = pair_files.cached(recipe(tmp_path / "train.zip", colour=colour, varied=True), 2, tmp_path / "cache")
     assert torch.equal(found.pixels, direct.pixels)
     assert torch.equal(found.sizes, direct.sizes)
     assert found.description == direct.description
@@ -211,7 +213,7 @@ def test_a_pack_unpacks_to_the_pairs_that_its_pictures_make(tmp_path, colour):
 def test_a_pack_of_other_qualities_is_refused(folder, tmp_path):
     packs.pack(recipe(folder), 1, tmp_path / "train.zip")
     with pytest.raises(ValueError, match=r"train\.zip was packed with qualities \[50, 30, 10\], but \[50\] is"):
-        pairs.cached(recipe(tmp_path / "train.zip", [50]), 1, tmp_path)
+        pair_files.cached(recipe(tmp_path / "train.zip", [50]), 1, tmp_path)
 
 
 def test_a_pack_that_decodes_to_other_pixels_is_refused(folder, tmp_path):
@@ -220,7 +222,7 @@ def test_a_pack_that_decodes_to_other_pixels_is_refused(folder, tmp_path):
         for name in whole.namelist():  # as another decoder would: the bitstream of another quality
             other.writestr(name, whole.read("00000/30.jpg" if name == "00000/50.jpg" else name))
     with pytest.raises(ValueError, match=r"other\.zip decodes to other pixels with libjpeg-turbo .* than with libjpeg"):
-        pairs.cached(recipe(tmp_path / "other.zip"), 1, tmp_path)
+        pair_files.cached(recipe(tmp_path / "other.zip"), 1, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"no archive", None], ids=["no archive", "another archive"])
@@ -231,15 +233,15 @@ def test_what_is_no_pack_is_refused(tmp_path, content):
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("picture.png", b"")
-    with pytest.raises(ValueError, match=r"train\.zip is no whole pack of pairs: `python -m methods pack` makes one"):
-        pairs.cached(recipe(path), 1, tmp_path)
+    with pytest.raises(ValueError, match=r"train\.zip is no whole pack of pairs: `qebench pack` makes one"):
+        pair_files.cached(recipe(path), 1, tmp_path)
 
 
 def test_a_picture_that_cannot_be_compressed_leaves_no_pairs(tmp_path):
     photographs(tmp_path / "pictures")
     (tmp_path / "pictures/broken.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"broken\.png"):
-        pairs.build(recipe(tmp_path / "pictures"), 1, tmp_path / "pairs.safetensors")
+        pair_files.build(recipe(tmp_path / "pictures"), 1, tmp_path / "pairs.safetensors")
     assert not (tmp_path / "pairs.safetensors").exists()
 
 

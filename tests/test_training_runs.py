@@ -21,25 +21,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks import files, plugins
 from compressors import jpeg
-from methods import (
-    cards,
-    checkpoints,
-    crops,
-    curves,
-    dcad,
-    export,
-    parallel,
-    recipes,
-    start_values,
-    storage,
-    train,
-    training,
-    validation,
-)
-from methods.__main__ import main
-from methods.run import Run, Settings
+from methods import dcad
+from qebench.__main__ import main
+from qebench.checkpoints import cards, reading, rounding
+from qebench.common import files, plugins
+from qebench.training import command, curves, export, loop, pairs, parallel, recipes, start_values, validation
+from qebench.training.run import Run, Settings
 
 SETTINGS = Settings(steps=8, batch=2, patch=32, warmup=3, seed=1, half=False)
 SHORT = ["--steps", "2", "--batch", "2", "--patch", "32", "--no-half", "--device", "cpu"]
@@ -81,14 +69,14 @@ def killed_after_progress(child: int, checkpoint: Path, delay: float) -> bool:
 
 
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 0)
-    monkeypatch.setattr(training, "VALIDATIONS", 4)
-    whole = in_process(lambda: training.train(small(), data, data, SETTINGS, tmp_path / "whole.safetensors", "cpu"))
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(loop, "VALIDATIONS", 4)
+    whole = in_process(lambda: loop.train(small(), data, data, SETTINGS, tmp_path / "whole.safetensors", "cpu"))
     assert os.waitpid(whole, 0)[1] == 0
     output, kills, moments = tmp_path / "parts.safetensors", 0, random.Random(0)
     checkpoint = tmp_path / "parts.safetensors.checkpoint"
     while not output.exists():
-        child = in_process(lambda: training.train(small(), data, data, SETTINGS, output, "cpu"))
+        child = in_process(lambda: loop.train(small(), data, data, SETTINGS, output, "cpu"))
         kills += killed_after_progress(child, checkpoint, moments.uniform(0, 0.02 * (1 + kills)))  # so it ends
     assert kills
     for kind in ("", ".best"):
@@ -127,8 +115,8 @@ def test_gradients_of_two_processes_are_those_of_one_with_the_whole_batch(data, 
             torch.testing.assert_close(shared[name], gradient, rtol=1e-4, atol=1e-5 * float(gradient.abs().max()))
 
 
-def command(*arguments: object) -> list[str]:
-    return [str(part) for part in ("-m", "methods", "train", "dcad", "--compressor", "jpeg", *SHORT, *arguments)]
+def train_command(*arguments: object) -> list[str]:
+    return [str(part) for part in ("-m", "qebench", "train", "dcad", "--compressor", "jpeg", *SHORT, *arguments)]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
@@ -141,10 +129,10 @@ def trained(folder, tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("trained")
     output = place / "dcad-luma-jpeg.safetensors"
     pictures = ["--data", folder, "--validation", folder, "--pairs", place / "pairs", "--licence", "CC0"]
-    arguments = command(*pictures, "--qualities", 50, 10, "--threads", 1, "-o", output)
+    arguments = train_command(*pictures, "--qualities", 50, 10, "--threads", 1, "-o", output)
     with pytest.raises(SystemExit) as stopped:
         main([*arguments[2:], "--budget", "0.0001"])
-    assert stopped.value.code == train.UNFINISHED == 75
+    assert stopped.value.code == command.UNFINISHED == 75
     assert not output.exists()
     done = run(*arguments)
     assert done.returncode == 0, done.stderr
@@ -156,7 +144,7 @@ def test_torchrun_trains_as_one_process_does(trained, folder, tmp_path):
     output = tmp_path / "dcad-luma-jpeg.safetensors"
     pictures = ["--data", folder, "--validation", folder, "--pairs", trained.parent / "pairs"]
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = run(*launch, *command(*pictures, "--qualities", 50, 10, "-o", output))
+    done = run(*launch, *train_command(*pictures, "--qualities", 50, 10, "-o", output))
     assert done.returncode == 0, done.stderr
     assert done.stdout == cards.card(output) + "\n"  # of one process only
     assert "2 processes of" in done.stdout
@@ -192,7 +180,7 @@ def test_a_card_needs_a_record(tmp_path):
 
 
 def test_exported_weights_are_half_as_large_and_as_good(trained, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "WAYS", {"float16": storage.half})
+    monkeypatch.setattr(export, "WAYS", {"float16": rounding.half})
     output = tmp_path / "dcad-luma-jpeg.safetensors"
     export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1)
     assert output.stat().st_size < 0.52 * trained.stat().st_size
@@ -203,8 +191,8 @@ def test_exported_weights_are_half_as_large_and_as_good(trained, folder, tmp_pat
     with safe_open(output, framework="pt") as file:
         record = json.loads(file.metadata()["training"])
     assert record["stored"]["as"] == "float16"
-    pairs = crops.read(next((trained.parent / "pairs").glob("*.safetensors")))
-    whole, half = (validation.gains(dcad.load(path, "cpu"), pairs, "cpu") for path in (trained, output))
+    crops_of_run = pairs.read(next((trained.parent / "pairs").glob("*.safetensors")))
+    whole, half = (validation.gains(dcad.load(path, "cpu"), crops_of_run, "cpu") for path in (trained, output))
     cost = max(
         one - two
         for row, other in zip(whole.values(), half.values(), strict=True)
@@ -227,7 +215,7 @@ def changed(weights: Path, output: Path, tensors: dict[str, Tensor], **facts: ob
 
 
 def test_weights_that_rounding_harms_are_exported_whole(trained, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "WAYS", {"float16": storage.half})  # whose scales serve filters of any size
+    monkeypatch.setattr(export, "WAYS", {"float16": rounding.half})  # whose scales serve filters of any size
     weights = load_file(trained)
     large = {f"layers.16.{name}": weights[f"layers.16.{name}"] * 2**30 for name in ("weight", "bias")}  # no float16
     changes = large | {"layers.18.weight": weights["layers.18.weight"] / 2**30}  # the same in float32
@@ -258,17 +246,17 @@ def test_weights_from_the_course_of_training_are_exported_with_the_gains_of_whol
     assert "- taken after: 1 of 2 steps" in cards.card(output)
     with safe_open(output, framework="pt") as file:
         found = json.loads(file.metadata()["training"])["delta_psnr"]
-    pairs = crops.read(next((trained.parent / "pairs").glob("*.safetensors")))
-    expected = validation.gains(dcad.load(output, "cpu"), pairs, "cpu")
+    crops_of_run = pairs.read(next((trained.parent / "pairs").glob("*.safetensors")))
+    expected = validation.gains(dcad.load(output, "cpu"), crops_of_run, "cpu")
     assert found == {quality: pytest.approx(row, abs=1e-6) for quality, row in expected.items()}
 
 
 def test_weights_are_exported_blended_with_others(trained, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "WAYS", {"float16": storage.half})
+    monkeypatch.setattr(export, "WAYS", {"float16": rounding.half})
     other, output = tmp_path / "start.safetensors", tmp_path / "dcad-luma-jpeg.safetensors"
     save_file(dcad.load(None, "cpu").state_dict(), other)
     export.export(trained, [folder], output, trained.parent / "pairs", "cpu", 1, (other, 0.25))
-    own, others, blended = (checkpoints.read(path) for path in (trained, other, output))
+    own, others, blended = (reading.read(path) for path in (trained, other, output))
     for name, tensor in blended.items():
         torch.testing.assert_close(tensor.float(), 0.75 * own[name] + 0.25 * others[name], rtol=1e-3, atol=1e-6)
     record = json.loads(cards.metadata(output)["training"])
@@ -315,7 +303,7 @@ def test_recipes_train_all_methods_alike(name):
     every = [replace(chosen.settings_of(method), learning_rate=0) for method in chosen.methods]
     assert all(settings == every[0] for settings in every)
     for method in chosen.methods:
-        train.untrained(method, {"luma": 1, "rgb": 3}[chosen.colour], chosen.form_of(method))
+        command.untrained(method, {"luma": 1, "rgb": 3}[chosen.colour], chosen.form_of(method))
 
 
 def test_the_command_line_comes_before_the_recipe():

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmarks import colour, config, plugins
-from benchmarks.metrics import of_pictures, psnr
-from methods import cards, catalogue, network
+from benchmarks.metrics import psnr
+from qebench import config
+from qebench.checkpoints import cards
+from qebench.common import colour, plugins
+from qebench.common.metrics import of_pictures
+from qebench.networks import catalogue, pixels, tiling
+from qebench.networks.network import describe
 
 COMPRESSORS = config.preset("rgb")["compressors"]  # and those of luma, over which it lies
 PICTURES = {
@@ -77,8 +81,8 @@ def test_shipped_weights_gain_at_every_quality(method, stem, quality):
     gains = []
     for original in PICTURES[colours]:
         decoded = codec.decode(codec.encode(original, quality))
-        enhanced = network.enhance(model, network.to_tensor([decoded], "cpu"))[-1]
-        values = network.to_levels(enhanced)[0].permute(1, 2, 0).numpy().squeeze()  # unrounded, as in table 1
+        enhanced = tiling.enhance(describe(model), pixels.to_tensor([decoded], "cpu"))[-1]
+        values = pixels.to_levels(enhanced)[0].permute(1, 2, 0).numpy().squeeze()  # unrounded, as in table 1
         before, after = (of_pictures(psnr, original, image) for image in (decoded, values))
         gains.append(after - before)
     assert np.mean(gains) > 0

@@ -27,7 +27,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter
 
-from benchmarks import config as checked
+from qebench import config as checked
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = """\
@@ -155,10 +155,10 @@ def snakemake(tree: Path, *arguments: str, seconds: int = 300) -> subprocess.Com
     return subprocess.run(command(*arguments), cwd=tree, env=environment(), timeout=seconds, **streams)
 
 
-def run_benchmarks(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+def step(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run one step in a tree; what it prints is in `stdout`."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.run([sys.executable, "-m", "benchmarks", *arguments], cwd=tree, **streams)
+    return subprocess.run([sys.executable, "-m", "qebench", "step", *arguments], cwd=tree, **streams)
 
 
 def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
@@ -228,7 +228,7 @@ def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
 
 
 def test_a_second_run_does_nothing_even_if_sources_were_touched(tree: Path) -> None:
-    for name in ("methods/tiny.py", "compressors/jpeg.py", "benchmarks/metrics/ssim.py", "pictures/hill.png"):
+    for name in ("methods/tiny.py", "compressors/jpeg/__init__.py", "benchmarks/metrics/ssim.py", "pictures/hill.png"):
         (tree / name).touch()
     done = snakemake(tree)
     assert done.returncode == 0
@@ -410,7 +410,7 @@ def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte
     made = {name: (tree / "results" / name).read_bytes() for name in published}
     assert [name for name in made if made[name] != (before / "results" / name).read_bytes()] == []
     assert_equal_results(tree, before)
-    sampled = run_benchmarks(tree, "verify", "results", "--sample", "4", "--device", "cpu")
+    sampled = step(tree, "verify", "results", "--sample", "4", "--device", "cpu")
     assert sampled.returncode == 0, sampled.stdout
 
 
@@ -725,5 +725,5 @@ def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> 
     (tree / "results/examples/mine/jpeg.csv").unlink()
     assert jobs(snakemake(tree, "results/report.html")) == {"examples": 1, "strips": 1, "page": 1}
     assert [(tree / "results" / name).read_bytes() for name in made] == before
-    verified = run_benchmarks(tree, "verify", "results", "--sample", "1", "--device", "cpu")
+    verified = step(tree, "verify", "results", "--sample", "1", "--device", "cpu")
     assert verified.returncode == 0, verified.stdout

@@ -2,7 +2,7 @@
 
 `choose` returns exits (N,), counted from 1. An image whose exit is the one it has reached, `evidence.exit`, leaves; one
 that is sent on gets there without the heads between, and the rule is asked again. At the last exit nobody is asked.
-`evidence` is a `benchmarks.rules.Evidence`; what is not known yet is NaN in it.
+`evidence` is a `qebench.networks.rules.Evidence`; what is not known yet is NaN in it.
 
 A module also has
 

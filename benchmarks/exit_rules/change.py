@@ -6,8 +6,8 @@ reached.
 
 import numpy as np
 
-from benchmarks import threshold_search
-from benchmarks.rules import Evidence
+from qebench.evaluation import threshold_search
+from qebench.networks.rules import Evidence
 
 USES = ("change",)
 CALIBRATED = True

@@ -5,7 +5,7 @@ The settings are the share of images for each exit.
 
 import numpy as np
 
-from benchmarks.rules import Evidence
+from qebench.networks.rules import Evidence
 
 USES = ("draw",)
 CALIBRATED = False

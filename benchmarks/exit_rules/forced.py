@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.rules import Evidence
+from qebench.networks.rules import Evidence
 
 USES = ()
 CALIBRATED = False

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.exit_rules import iqam_per_exit
-from benchmarks.rules import Evidence
+from qebench.networks.rules import Evidence
 
 USES = ("scores",)
 CALIBRATED = False

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks import threshold_search
-from benchmarks.rules import Evidence
+from qebench.evaluation import threshold_search
+from qebench.networks.rules import Evidence
 
 USES = ("scores",)
 CALIBRATED = True

@@ -8,7 +8,7 @@ Financial Studies 2001, 10.1093/rfs/14.1.113). The settings have the regression 
 import numpy as np
 
 from benchmarks.exit_rules import change
-from benchmarks.rules import PRICES, Evidence
+from qebench.networks.rules import PRICES, Evidence
 
 USES = ("scores", "change", "quality", "bpp")
 CALIBRATED = True

@@ -5,7 +5,7 @@ The settings are what each exit costs in dB.
 
 import numpy as np
 
-from benchmarks.rules import PRICES, Evidence
+from qebench.networks.rules import PRICES, Evidence
 
 USES = ("gains",)
 CALIBRATED = False

@@ -6,7 +6,7 @@ the last. PowerQE v1.0 fixes the exits 1 to 5 likewise for its five qualities.
 
 import numpy as np
 
-from benchmarks.rules import PRICES, Evidence
+from qebench.networks.rules import PRICES, Evidence
 
 USES = ("quality",)
 CALIBRATED = True

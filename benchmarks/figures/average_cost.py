@@ -4,9 +4,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks import early_exit, published
-from benchmarks.figures import COLOURS, PUBLISHED, STYLE, caption, panels, paper
-from benchmarks.tables import Results
+from qebench.common import published
+from qebench.common.style import COLOURS, STYLE
+from qebench.evaluation import early_exit
+from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
+from qebench.evaluation.results import Results
 
 
 def draw(results: Results) -> Figure:

@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import published
-from benchmarks.figures import COLOURS, STYLE
-from benchmarks.tables import Results
+from qebench.common import published
+from qebench.common.style import COLOURS, STYLE
+from qebench.evaluation.results import Results
 
 PUBLISHED: dict[str, Any] = {"marker": "d", "color": "black", "ms": 4}
 

@@ -8,23 +8,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import null_test, published_exits
-from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption
-from benchmarks.null_test import Outcome
-from benchmarks.published import read
-from benchmarks.tables import Results, exit_rules
-from benchmarks.tables.table1 import IN_THE_PAPER
+from qebench.common.published import IN_THE_PAPER, read
+from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.evaluation import exit_cases, null_test, published_exits
+from qebench.evaluation.figures import PUBLISHED, caption
+from qebench.evaluation.null_test import Outcome
+from qebench.evaluation.results import Results
 
 UNIT = "gmacs_paper"
 
 
 def draw(results: Results) -> Figure:
     """Return one panel per method and compressor, a curve per rule, a marker where the chosen setting is."""
-    found = [*exit_rules.every_case(results)]
+    found = [*exit_cases.every(results)]
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(1, len(found), figsize=(3.6 * len(found), 3.2), squeeze=False, sharey=True)
         for panel, (method, compressor, cases) in zip(grid[0], found, strict=True):
-            outcomes = exit_rules.judged(cases)
+            outcomes = null_test.judge_all(cases)
             coin = outcomes.pop("coin")[0]
             panel.axhline(0, color="black", lw=0.8, label="coin")
             for number, (name, (curve, chosen)) in enumerate(outcomes.items()):

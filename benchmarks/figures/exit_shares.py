@@ -3,9 +3,10 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks import early_exit
-from benchmarks.figures import STYLE, multi_exit_methods, panels
-from benchmarks.tables import Results
+from qebench.common.style import STYLE
+from qebench.evaluation import early_exit
+from qebench.evaluation.figures import panels
+from qebench.evaluation.results import Results, multi_exit_methods
 
 
 def draw(results: Results) -> Figure:

@@ -5,9 +5,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks import measurements
-from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, multi_exit_methods, panels, paper
-from benchmarks.tables import Results
+from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.evaluation import measurements
+from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
+from qebench.evaluation.results import Results, multi_exit_methods
 
 
 def draw(results: Results) -> Figure:

@@ -13,10 +13,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from benchmarks import early_exit, measurements, published
-from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, panels, paper
-from benchmarks.tables import Results
-from benchmarks.tables.table1 import IN_THE_PAPER
+from qebench.common import published
+from qebench.common.published import IN_THE_PAPER
+from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
+from qebench.evaluation.results import Results
 
 
 def draw(results: Results) -> Figure:

@@ -6,7 +6,7 @@ Early exit is the time of really stopping, scores and earlier exits included, av
 from matplotlib.figure import Figure
 
 from benchmarks.figures import gain_over_cost
-from benchmarks.tables import Results, table2
+from qebench.evaluation.results import Results, device
 
 
 def draw(results: Results) -> Figure:
@@ -18,7 +18,7 @@ def draw(results: Results) -> Figure:
         raise ValueError("this figure is drawn from measurements and latencies: add --measurements and --latency")
     latency = results.latency.rename(columns={"median_ms": "cost"})
     machines = latency[["device", "threads"]].drop_duplicates().itertuples(index=False)
-    places = "; ".join(table2.device(*machine) for machine in machines)
+    places = "; ".join(device(*machine) for machine in machines)
     figure = gain_over_cost.draw_over(results, latency, f"latency (ms, 512x512)\n{places}")
     for panel in figure.axes:
         panel.set_xlim(0, 1.05 * panel.get_xlim()[1])  # with room for the last quality

@@ -5,9 +5,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import early_exit, measurements
-from benchmarks.figures import COLOURS, STYLE
-from benchmarks.tables import Results, qualities
+from qebench.common.style import COLOURS, STYLE
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import Results, qualities
 
 
 def draw(results: Results) -> Figure:

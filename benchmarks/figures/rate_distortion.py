@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from benchmarks import rate_distortion
-from benchmarks.figures import COLOURS, MARKERS, STYLE
-from benchmarks.tables import Results
+from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.evaluation import rate_distortion
+from qebench.evaluation.results import Results
 
 BEFORE = {"color": "black", "ls": "--", "marker": ".", "ms": 5, "lw": 0.8}
 

@@ -3,8 +3,9 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks.figures import COLOURS, MARKERS, PUBLISHED, STYLE, caption, paper
-from benchmarks.tables import Results
+from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.evaluation.figures import PUBLISHED, caption, paper
+from qebench.evaluation.results import Results
 
 AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 

@@ -8,10 +8,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from benchmarks import calibration
-from benchmarks.figures import COLOURS, PUBLISHED, STYLE, caption, multi_exit_methods, panels, paper
-from benchmarks.tables import Results
-from methods.thresholds import text
+from qebench.common.style import COLOURS, STYLE
+from qebench.evaluation import calibration
+from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
+from qebench.evaluation.results import Results, multi_exit_methods
+from qebench.networks.thresholds import text
 
 TWO_COLUMNS = 36  # characters of the longest label of which two fit side by side under a panel
 

@@ -4,17 +4,3 @@ Both are float64 tensors (N, C, H, W) in [0, 255] on one device; the result is f
 A metric also has UNIT, HIGHER_IS_BETTER, and ROUNDED: whether `enhanced` are 8-bit pictures, or a network's output
 clipped but not rounded.
 """
-
-from types import ModuleType
-
-import numpy as np
-
-IDENTICAL = 100.0  # PSNR in dB of equal pictures instead of infinity, so that gains and means stay finite
-
-
-def of_pictures(metric: ModuleType, original: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return the metric of two arrays (H, W) or (H, W, 3) in [0, 255] of any type."""
-    import torch
-
-    pair = [torch.from_numpy(np.atleast_3d(image).astype(np.float64)) for image in (original, enhanced)]
-    return float(metric.measure(*(image.permute(2, 0, 1)[None] for image in pair)))

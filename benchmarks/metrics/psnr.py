@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from benchmarks.metrics import IDENTICAL
+from qebench.common.metrics import IDENTICAL
 
 UNIT = "dB"
 HIGHER_IS_BETTER = True

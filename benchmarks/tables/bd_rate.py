@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from benchmarks import rate_distortion
-from benchmarks.tables import Results, rank
+from qebench.common.ranking import rank
+from qebench.evaluation import rate_distortion
+from qebench.evaluation.results import Results
 
 COLUMNS = ["compressor", "method", "early_exit", "bd_rate", "bd_psnr", "overlap", "n", "left_out"]
 

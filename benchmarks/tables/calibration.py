@@ -5,10 +5,9 @@ Run it on a validation set; `threshold_sweep` is the figure that justifies them.
 
 import pandas as pd
 
-from benchmarks import calibration
-from benchmarks.figures import multi_exit_methods
-from benchmarks.tables import Results
-from methods.thresholds import text
+from qebench.evaluation import calibration
+from qebench.evaluation.results import Results, multi_exit_methods
+from qebench.networks.thresholds import text
 
 
 def tabulate(results: Results) -> pd.DataFrame:

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from benchmarks import null_test, plugins, published_exits
-from benchmarks.figures import multi_exit_methods
-from benchmarks.null_test import ALLOWED, WITHIN, Cases, Outcome
-from benchmarks.tables import Results
-from methods import thresholds
+from qebench.common import plugins
+from qebench.evaluation import exit_cases, null_test, published_exits
+from qebench.evaluation.exit_cases import Cases
+from qebench.evaluation.null_test import ALLOWED, FOLDER, WITHIN, Outcome
+from qebench.evaluation.results import Results
+from qebench.networks import thresholds
 
-FIRST, LAST = ["coin", "iqam"], ["oracle"]  # in the order of rows; others between
-FORCED = "forced"  # has a row for each exit
 UNITS = {"gmacs": 2, "gmacs_paper": 2, "ms": 1}  # with their decimals
 KEYS = ["method", "compressor", "rule"]
 POINT = [*KEYS, "judged_on", *UNITS, "delta_psnr", "over_coin", "exits"]
@@ -35,7 +34,7 @@ def tabulate(results: Results) -> pd.DataFrame:
     the oracle's saving.
     """
     rows: list[dict] = []
-    for method, compressor, cases in every_case(results):
+    for method, compressor, cases in exit_cases.every(results):
         head = {"method": method, "compressor": compressor}
         rows += [head | row for row in _measured(cases, results.thresholds[compressor])]
     rows += [{"method": "rbqe (paper)", "compressor": "hevc"} | row for row in _published()]
@@ -47,37 +46,18 @@ def parts(frame: pd.DataFrame) -> list[list[str]]:
     return [[name for name in part if name in frame] for part in (POINT, TEST)]
 
 
-def every_case(results: Results) -> Iterator[tuple[str, str, Cases]]:
-    """Yield method, compressor and cases of every method of several exits."""
-    rows = results.measurements
-    for method in multi_exit_methods(results):
-        for compressor in rows.loc[rows["method"] == method, "compressor"].unique():
-            cases = null_test.cases(rows, results.complexity, results.latency, method, compressor)
-            yield method, compressor, cases
-
-
-def judged(cases: Cases) -> dict[str, tuple[Outcome, Outcome]]:
-    """Return by rule its curve, and what one setting does that was chosen on other pictures.
-
-    Rules that use what was not measured are left out.
-    """
-    others = [name for name in plugins.names("benchmarks/exit_rules") if name not in (FORCED, *FIRST, *LAST)]
-    rules = {name: plugins.find("benchmarks/exit_rules", name) for name in (*FIRST, *others, *LAST)}
-    return {name: null_test.judge(rule, cases) for name, rule in rules.items() if null_test.usable(rule, cases)}
-
-
-def in_use(cases: Cases, threshold: thresholds.Threshold) -> Outcome:
+def _in_use(cases: Cases, threshold: thresholds.Threshold) -> Outcome:
     """Return what the thresholds in use do."""
-    rule, count = plugins.find("benchmarks/exit_rules", "iqam_per_exit"), len(cases.cost)
+    rule, count = plugins.find(FOLDER, "iqam_per_exit"), len(cases.cost)
     return null_test.play(rule, [thresholds.per_exit(threshold, count)], cases)
 
 
 def _measured(cases: Cases, threshold: thresholds.Threshold) -> Iterator[dict]:
-    forced, found = plugins.find("benchmarks/exit_rules", FORCED), judged(cases)
+    forced, found = plugins.find(FOLDER, "forced"), null_test.judge_all(cases)
     coin = found["coin"][0]
     for exit in range(1, len(cases.cost) + 1):
         yield {"rule": f"exit {exit}"} | _point(null_test.play(forced, [exit], cases), coin)
-    yield {"rule": f"iqam {thresholds.text(threshold)}"} | _point(in_use(cases, threshold), coin)
+    yield {"rule": f"iqam {thresholds.text(threshold)}"} | _point(_in_use(cases, threshold), coin)
     for name, (curve, chosen) in found.items():
         low, high = null_test.interval(curve, coin, cases) if name != "coin" else (np.nan, np.nan)
         row = {"rule": name, "judged_on": OTHERS} | _point(chosen, coin)
@@ -87,11 +67,8 @@ def _measured(cases: Cases, threshold: thresholds.Threshold) -> Iterator[dict]:
 def _published() -> Iterator[dict]:
     """Yield the rows of the paper's points: Fig. 6b for forced exits and what follows from them, Fig. 6a for IQAM."""
     cases = published_exits.cases()
-    forced = plugins.find("benchmarks/exit_rules", FORCED)
-    found = {
-        name: null_test.judge(plugins.find("benchmarks/exit_rules", name), cases, cases)
-        for name in ("coin", "quality", "oracle")
-    }
+    forced = plugins.find(FOLDER, "forced")
+    found = {name: null_test.judge(plugins.find(FOLDER, name), cases, cases) for name in ("coin", "quality", "oracle")}
     coin, oracle, sweep = found["coin"][0], found["oracle"][0], published_exits.sweep(cases)
     for exit in range(1, len(cases.cost) + 1):
         yield {"rule": f"exit {exit}"} | _point(null_test.play(forced, [exit], cases), coin)

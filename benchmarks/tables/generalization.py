@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from benchmarks import early_exit, measurements
-from benchmarks.tables import AVERAGE, Results, qualities, rank
+from qebench.common.ranking import rank
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import AVERAGE, Results, qualities
 
 
 def tabulate(results: Results) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmarks import early_exit, measurements, statistics
-from benchmarks.tables import AVERAGE, Results, qualities
+from qebench.evaluation import early_exit, measurements, statistics
+from qebench.evaluation.results import AVERAGE, Results, qualities
 
 METRICS = {"psnr_unrounded": ("delta_psnr", 3), "ssim": ("delta_ssim", 4)}  # with the decimals of their gains
 POINT = ["method", "trained_on", "exit"]

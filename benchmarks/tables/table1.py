@@ -4,11 +4,13 @@ import math
 
 import pandas as pd
 
-from benchmarks import early_exit, measurements, published
-from benchmarks.tables import AVERAGE, Results, qualities, rank
+from qebench.common import published
+from qebench.common.published import IN_THE_PAPER
+from qebench.common.ranking import rank
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import AVERAGE, Results, qualities
 
 KEYS = ["compressor", "quality"]
-IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same
 
 
 def tabulate(results: Results) -> pd.DataFrame:

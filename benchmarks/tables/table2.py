@@ -5,9 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import early_exit, measurements, published
-from benchmarks.tables import Results, rank
-from benchmarks.tables.table1 import IN_THE_PAPER
+from qebench.common import published
+from qebench.common.published import IN_THE_PAPER
+from qebench.common.ranking import rank
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import Results, device
 
 KEYS = ["method", "early_exit"]
 COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "device"]
@@ -76,11 +78,6 @@ def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str
         )
     cost = {"params": complexity["params"].iat[0], "gmacs": round(gmacs, 2), "gmacs_paper": round(paper, 1)}
     return cost | {"latency_ms": round(milliseconds, 1), "device": device(*latency[["device", "threads"]].iloc[0])}
-
-
-def device(name: str, threads: int) -> str:
-    """Return what a latency was measured on, as it is printed: a device and the threads of the CPU."""
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmarks import early_exit, measurements, published
-from benchmarks.tables import Results, qualities, rank
+from qebench.common import published
+from qebench.common.ranking import rank
+from qebench.evaluation import early_exit, measurements
+from qebench.evaluation.results import Results, qualities
 
 METRIC = "psnr_unrounded"  # of clipped, unrounded output, as PowerQE measures it
 BLIND, FIXED = "early", "by quality"

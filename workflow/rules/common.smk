@@ -10,8 +10,9 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)  # our own modules, whatever is installed under the same names
 
-from benchmarks import config as checked
-from benchmarks import files, shards
+from qebench import config as checked
+from qebench.common import files, plugins
+from qebench.datasets import shards
 
 try:
     checked.check(config)
@@ -80,11 +81,6 @@ def weights_option(files):
     return f"--weights {shlex.quote(str(files))}" if files else ""
 
 
-def codec_files(wildcards):
-    """Return the files that make up a compressor: x.py, and those named x_*, as the configuration of HM."""
-    return sorted(Path("compressors").glob(f"{wildcards.compressor}[._]*"))
-
-
 def settings_options(wildcards):
     """Return the command-line options for a compressor's settings."""
     settings = COMPRESSORS[wildcards.compressor].get("settings", {})
@@ -102,8 +98,19 @@ def hours(number):
 
 
 def content(*paths):
-    """Return the checksums of sources, a param: Snakemake looks at no input that is older than what was made of it."""
+    """Return the checksums of files, a param: Snakemake looks at no input that is older than what was made of it."""
     return [files.sha256(path) for path in paths]
+
+
+def code(*modules):
+    """Return the checksum of the code that a job runs, a param: these modules and all of ours that they import."""
+    return plugins.content(*modules)
+
+
+def codec_data(wildcards):
+    """Return the files other than code in the folder of a codec, as HM's configuration."""
+    folder = Path("compressors", wildcards.compressor)
+    return sorted(path for path in folder.glob("*") if path.is_file() and path.suffix != ".py")
 
 
 onerror:

@@ -18,8 +18,9 @@ rule prepare:
         scale=PROTOCOL["scale"],
         split=split_option,
         bytes=lambda wildcards: sum(path.stat().st_size for path in pictures(wildcards)),
+        code=code("qebench.datasets.originals"),
     shell:
-        "python -m benchmarks prepare {params.source:q} -o {output.manifest} --dataset {wildcards.dataset} {params.split}"
+        "python -m qebench step prepare {params.source:q} -o {output.manifest} --dataset {wildcards.dataset} {params.split}"
         " --colour {params.colour} {params.crop} --scale {params.scale} 2> {log}"
 
 
@@ -36,14 +37,15 @@ rule shard:
         total=r"\d+",
     conda:
         "../../environment.yml"
+    params:
+        code=code("qebench.datasets.shards"),
     shell:
-        "python -m benchmarks shard {input} {wildcards.number} {wildcards.total} -o {output} 2> {log}"
+        "python -m qebench step shard {input} {wildcards.number} {wildcards.total} -o {output} 2> {log}"
 
 
 rule compress:
     """A data set, or a part of one, at one quality: bitstreams, what they decode to, bits and versions."""
     input:
-        code=codec_files,
         manifest="results/originals/{part}.csv",
     output:
         table="results/decoded/{part}/{compressor}/{quality}.csv",
@@ -56,8 +58,9 @@ rule compress:
         mem_mb=memory(2),
         runtime=hours(4),
     params:
-        content=lambda wildcards: content(*codec_files(wildcards)),
+        code=lambda wildcards: code(f"compressors.{wildcards.compressor}", "qebench.coding.folder"),
+        data=lambda wildcards: content(*codec_data(wildcards)),
         settings=settings_options,
     shell:
-        "python -m compressors folder {wildcards.compressor} {input.manifest} {params.settings}"
+        "python -m qebench step compress {wildcards.compressor} {input.manifest} {params.settings}"
         " -q {wildcards.quality} -o {output.table} --workers {threads} 2> {log}"

@@ -4,7 +4,6 @@ CHANNELS = {"luma": 1, "rgb": 3}[PROTOCOL["colour"]]
 rule complexity:
     """Parameters and multiply-accumulates of a method, per exit, at 512x512."""
     input:
-        code="methods/{method}.py",
         weights=cost_weights,
     output:
         "results/complexity/{method}.csv",
@@ -15,15 +14,15 @@ rule complexity:
     params:
         channels=CHANNELS,
         weights=lambda wildcards, input: weights_option(input.weights),
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *cost_weights(wildcards)),
+        content=lambda wildcards: content(*cost_weights(wildcards)),
+        code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.complexity"),
     shell:
-        "python -m benchmarks complexity {wildcards.method} {params.weights} --channels {params.channels} -o {output} 2> {log}"
+        "python -m qebench step complexity {wildcards.method} {params.weights} --channels {params.channels} -o {output} 2> {log}"
 
 
 rule survey:
     """The same for every network in methods/ in all its forms, whether configured or not."""
     input:
-        methods=expand("methods/{method}.py", method=checked.plugins.names("methods")),
         published="benchmarks/published/eccv2020.csv",
     output:
         csv="results/complexity.csv",
@@ -35,15 +34,14 @@ rule survey:
     conda:
         "../../environment.yml"
     params:
-        content=lambda wildcards, input: content(*input.methods),
+        code=code(*(f"methods.{method}" for method in plugins.names("methods")), "qebench.cost.complexity"),
     shell:
-        "python -m benchmarks survey -o {output.csv} 2> {log}"
+        "python -m qebench step survey -o {output.csv} 2> {log}"
 
 
 rule latency:
     """Milliseconds of a method, per exit, at 512x512; no other job runs meanwhile."""
     input:
-        code="methods/{method}.py",
         weights=cost_weights,
     output:
         "results/latency/{method}.csv",
@@ -59,10 +57,11 @@ rule latency:
     params:
         channels=CHANNELS,
         weights=lambda wildcards, input: weights_option(input.weights),
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *cost_weights(wildcards)),
+        content=lambda wildcards: content(*cost_weights(wildcards)),
+        code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.latency"),
         device=config["device"],
     shell:
-        "python -m benchmarks latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device}"
+        "python -m qebench step latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device}"
         " --threads {threads} -o {output} 2> {log}"
 
 
@@ -72,7 +71,6 @@ rule exit_latency:
     Of a data set in shards, the first is timed.
     """
     input:
-        code="methods/{method}.py",
         weights=native_weights,
         decoded=lambda wildcards: [
             f"results/decoded/{PARTS[0]}/{wildcards.compressor}/{quality}.csv"
@@ -94,10 +92,11 @@ rule exit_latency:
         block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
         threshold=lambda wildcards: checked.threshold(config, wildcards.compressor),
         iqam=PROTOCOL["iqam"],
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *native_weights(wildcards)),
+        content=lambda wildcards: content(*native_weights(wildcards)),
+        code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.exit_latency"),
         device=config["device"],
     shell:
-        "python -m benchmarks exit-latency {wildcards.method} {params.weights} --compressor {wildcards.compressor}"
+        "python -m qebench step exit-latency {wildcards.method} {params.weights} --compressor {wildcards.compressor}"
         " --decoded {input.decoded} --block-size {params.block_size} --iqam {params.iqam} --threshold {params.threshold}"
         " --device {params.device} --threads {threads} -o {output} 2> {log}"
 
@@ -116,15 +115,16 @@ rule latency_table:
         "logs/latency.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code("qebench.cost.measured"),
     shell:
-        "python -m benchmarks latency-table {input.exits} {input.pictures} --measured {input.measured}"
+        "python -m qebench step latency-table {input.exits} {input.pictures} --measured {input.measured}"
         " -o {output.csv} 2> {log}"
 
 
 rule latency_grid:
     """Milliseconds over batches, sizes and precisions, eager and compiled, which takes long; no other job meanwhile."""
     input:
-        code="methods/{method}.py",
         weights=cost_weights,
     output:
         "results/latency_grid/{method}.csv",
@@ -140,10 +140,11 @@ rule latency_grid:
     params:
         channels=CHANNELS,
         weights=lambda wildcards, input: weights_option(input.weights),
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *cost_weights(wildcards)),
+        content=lambda wildcards: content(*cost_weights(wildcards)),
+        code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.latency_grid"),
         device=config["device"],
     shell:
-        "python -m benchmarks latency-grid {wildcards.method} {params.weights} --channels {params.channels}"
+        "python -m qebench step latency-grid {wildcards.method} {params.weights} --channels {params.channels}"
         " --device {params.device} --threads {threads} -o {output} 2> {log}"
 
 
@@ -159,5 +160,7 @@ rule latency_grid_table:
         "logs/latency_grid.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code("qebench.cost.measured"),
     shell:
-        "python -m benchmarks latency-table {input} -o {output.csv} 2> {log}"
+        "python -m qebench step latency-table {input} -o {output.csv} 2> {log}"

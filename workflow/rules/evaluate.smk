@@ -1,8 +1,10 @@
+MEASUREMENTS = "qebench.evaluation.measurements"
+METRICS = [f"benchmarks.metrics.{metric}" for metric in config["metrics"]]
+
+
 rule evaluate:
     """One method with its weights for one compressor, on a data set, or a part of one, and all qualities of a compressor."""
     input:
-        code="methods/{method}.py",
-        metrics=expand("benchmarks/metrics/{metric}.py", metric=config["metrics"]),
         weights=weights,
         manifest="results/originals/{part}.csv",
         decoded=lambda wildcards: [
@@ -30,9 +32,12 @@ rule evaluate:
         ],
         iqam=PROTOCOL["iqam"],
         device=config["device"],
-        content=lambda wildcards: content(f"methods/{wildcards.method}.py", *weights(wildcards)),
+        content=lambda wildcards: content(*weights(wildcards)),
+        code=lambda wildcards: code(
+            f"methods.{wildcards.method}", *METRICS, "qebench.evaluation.evaluate", MEASUREMENTS
+        ),
     shell:
-        "python -m benchmarks evaluate {wildcards.method} {params.weights} {params.trained_on}"
+        "python -m qebench step evaluate {wildcards.method} {params.weights} {params.trained_on}"
         " --originals {input.manifest} --decoded {input.decoded}"
         " --keys {params.dataset} {wildcards.compressor} --metrics {params.metrics}"
         " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
@@ -56,8 +61,10 @@ if len(PARTS) > 1:
         resources:
             mem_mb=memory(4),
             runtime=hours(1),
+        params:
+            code=code(MEASUREMENTS),
         shell:
-            "python -m benchmarks merge {input.parts} --whole {input.whole} -o {output} 2> {log}"
+            "python -m qebench step merge {input.parts} --whole {input.whole} -o {output} 2> {log}"
 
     ruleorder: join > evaluate
 
@@ -71,8 +78,6 @@ rule measurements:
             for method in METHODS
             for codec in checked.trained_on(config, method, compressor)
         ],
-        # A method that fails leaves the old file of measurements in place; its source makes the next run fail, too.
-        code=expand("methods/{method}.py", method=METHODS),
     output:
         "results/measurements.parquet",
     log:
@@ -82,5 +87,7 @@ rule measurements:
     resources:
         mem_mb=memory(4),
         runtime=hours(1),
+    params:
+        code=code(MEASUREMENTS),
     shell:
-        "python -m benchmarks merge {input.parts} -o {output} 2> {log}"
+        "python -m qebench step merge {input.parts} -o {output} 2> {log}"

@@ -1,6 +1,8 @@
 MEASURED = json.dumps(checked.measured(config))  # with braces: params take it from a function
 THRESHOLDS = " ".join(f"{name}={checked.threshold(config, name)}" for name in config["compressors"])
 
+STYLE = "qebench/common/qebench.mplstyle"
+TEMPLATE = sorted(str(path) for path in Path("qebench/publishing/report").glob("page.*"))
 PUBLISHED = sorted(Path("benchmarks/published").glob("*.csv"))
 
 # The compressors that a method enhances with weights of its own for them, or without any: there are pictures to show.
@@ -10,8 +12,6 @@ ENHANCED = [name for name in COMPRESSORS if any(name in native(method) for metho
 rule table:
     """One table as CSV, Markdown and LaTeX."""
     input:
-        code="benchmarks/tables/{table}.py",
-        methods=expand("methods/{method}.py", method=METHODS),
         published=PUBLISHED,
         measurements="results/measurements.parquet",
         complexity=expand("results/complexity/{method}.csv", method=METHODS),
@@ -31,12 +31,13 @@ rule table:
         mem_mb=memory(4),
         runtime=hours(1),
     params:
+        code=lambda wildcards: code(f"benchmarks.tables.{wildcards.table}", "qebench.common.typesetting", MEASUREMENTS),
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         config=lambda wildcards: MEASURED,
     shell:
-        "python -m benchmarks table {wildcards.table} --measurements {input.measurements}"
+        "python -m qebench step table {wildcards.table} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.csv} 2> {log}"
@@ -45,8 +46,7 @@ rule table:
 rule figure:
     """One figure as PDF and PNG."""
     input:
-        code="benchmarks/figures/{figure}.py",
-        methods=expand("methods/{method}.py", method=METHODS),
+        style=STYLE,
         measurements="results/measurements.parquet",
         complexity=expand("results/complexity/{method}.csv", method=METHODS),
         latency=expand("results/latency/{method}.csv", method=METHODS),
@@ -64,12 +64,13 @@ rule figure:
         mem_mb=memory(4),
         runtime=hours(1),
     params:
+        code=lambda wildcards: code(f"benchmarks.figures.{wildcards.figure}", "qebench.common.style", MEASUREMENTS),
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         config=lambda wildcards: MEASURED,
     shell:
-        "python -m benchmarks figure {wildcards.figure} --measurements {input.measurements}"
+        "python -m qebench step figure {wildcards.figure} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.pdf} 2> {log}"
@@ -78,7 +79,6 @@ rule figure:
 rule reproduction:
     """Every published number against ours, with a verdict."""
     input:
-        methods=expand("methods/{method}.py", method=METHODS),
         published=PUBLISHED,
         measurements="results/measurements.parquet",
         survey="results/complexity.csv",
@@ -94,13 +94,14 @@ rule reproduction:
     conda:
         "../../environment.yml"
     params:
+        code=code("qebench.publishing.ours", "qebench.publishing.reproduction"),
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         follows=f"--follows {checked.follows(config)}" if checked.follows(config) else "",
         config=lambda wildcards: MEASURED,
     shell:
-        "python -m benchmarks reproduction --measurements {input.measurements} --survey {input.survey}"
+        "python -m qebench step reproduction --measurements {input.measurements} --survey {input.survey}"
         " --complexity {input.complexity} --latency {input.latency} --literature {input.literature}"
         " --thresholds {params.thresholds} --methods {params.methods} --protocol {params.protocol:q} {params.follows}"
         " --config {params.config:q}"
@@ -110,7 +111,7 @@ rule reproduction:
 rule complexity_figure:
     """The figure of costs alone: of all networks in methods/, not of those configured; it needs no picture."""
     input:
-        code="benchmarks/figures/{figure}.py",
+        style=STYLE,
         complexity="results/complexity.csv",
     output:
         pdf="results/figures/{figure}.pdf",
@@ -122,8 +123,10 @@ rule complexity_figure:
         figure="complexity",
     conda:
         "../../environment.yml"
+    params:
+        code=code("benchmarks.figures.complexity", "qebench.common.style"),
     shell:
-        "python -m benchmarks figure {wildcards.figure} --complexity {input.complexity} -o {output.pdf} 2> {log}"
+        "python -m qebench step figure {wildcards.figure} --complexity {input.complexity} -o {output.pdf} 2> {log}"
 
 
 ruleorder: complexity_figure > figure
@@ -157,6 +160,7 @@ rule examples:
         runtime=hours(1),
         gpu=GPU,
     params:
+        code=code("qebench.evaluation.examples", *(f"methods.{method}" for method in METHODS)),
         methods=lambda wildcards: " ".join(
             shlex.quote("=".join([method, *checked.weights(config, method, wildcards.compressor)]))
             for method in METHODS
@@ -166,7 +170,7 @@ rule examples:
         thresholds=THRESHOLDS,
         device=config["device"],
     shell:
-        "python -m benchmarks examples --measurements {input.measurements} --originals {input.originals}"
+        "python -m qebench step examples --measurements {input.measurements} --originals {input.originals}"
         " --decoded {input.decoded} --keys {params.dataset} {wildcards.compressor} --methods {params.methods}"
         " --thresholds {params.thresholds} --device {params.device} --threads {threads} -o {output.csv} 2> {log}"
 
@@ -174,6 +178,7 @@ rule examples:
 rule strips:
     """The examples of one compressor side by side, with maps of errors and of the IQAM, as PDF and PNG."""
     input:
+        style=STYLE,
         measurements="results/measurements.parquet",
         examples="results/examples/{part}/{compressor}.csv",
     output:
@@ -189,20 +194,19 @@ rule strips:
     conda:
         "../../environment.yml"
     params:
+        code=code("qebench.publishing.qualitative", "qebench.common.style"),
         block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
         iqam=PROTOCOL["iqam"],
         config=lambda wildcards: MEASURED,
     shell:
-        "python -m benchmarks strips {input.examples} --measurements {input.measurements} --config {params.config:q}"
+        "python -m qebench step strips {input.examples} --measurements {input.measurements} --config {params.config:q}"
         " --block-size {params.block_size} --iqam {params.iqam} -o {output.pdf} 2> {log}"
 
 
 rule page:
     """Our report: tables, plots, images and provenance on one page."""
     input:
-        code=multiext(
-            "benchmarks/report/", "__init__.py", "page.css", "page.html.jinja", "page.js", "plots.py", "sliders.py"
-        ),
+        template=TEMPLATE,
         measurements="results/measurements.parquet",
         tables=expand("results/{table}.csv", table=[*config["tables"], "reproduction"]),
         figures=expand("results/figures/{figure}.png", figure=config["figures"]),
@@ -216,11 +220,12 @@ rule page:
     conda:
         "../../environment.yml"
     params:
+        code=code("qebench.publishing.report", MEASUREMENTS),
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         config=lambda wildcards: yaml.safe_dump({**config}, sort_keys=False),  # a string with braces has wildcards
     shell:
-        "python -m benchmarks report --measurements {input.measurements} --tables {input.tables}"
+        "python -m qebench step report --measurements {input.measurements} --tables {input.tables}"
         " --figures {input.figures} {input.strips} --examples {input.examples} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q} -o {output.html} 2> {log}"

@@ -3,7 +3,7 @@
 # Methods and recipes are no inputs: an edit of a comment must not cost a day. A job that does run goes on with its
 # checkpoint, and refuses one of other settings or pictures; to train anew, remove card and checkpoint.
 
-from methods import recipes
+from qebench.training import recipes
 
 TRAINING = config["training"]
 try:
@@ -43,7 +43,7 @@ rule train:
         licence=f"--licence {shlex.quote(TRAINING['licence'])}" if TRAINING["licence"] else "",
         device=config["device"],
     shell:
-        "python -m methods train {params.method} --protocol {params.protocol} --compressor {params.compressor}"
+        "python -m qebench train {params.method} --protocol {params.protocol} --compressor {params.compressor}"
         " --data {params.data:q} --validation {params.validation:q} {params.licence} --device {params.device}"
         f" --threads {{threads}} --pairs {TRAINING['folder']}/pairs"
         f" -o {TRAINED}/{{wildcards.stem}}.safetensors > {{output}} 2> {{log}}"

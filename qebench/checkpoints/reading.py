@@ -1,0 +1,124 @@
+"""Read weights strictly and without running code: safetensors, and the files of the original repositories.
+
+A file holds a bare state dict (safetensors; ryanxingql/rbqe), or one as "module_net" or "module_gen" with "module."
+before each key (ryanxingql/powerqe v1.0), or as "state_dict" with "generator." (v3, an mmcv restorer). PyTorch files go
+through its unpickler for weights only, which refuses every object that could run code. MATLAB files (`matconvnet`) hold
+the network as a list of layers.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from qebench.checkpoints import matconvnet, rounding
+
+PYTORCH = {".pt", ".pth", ".ckpt"}
+MATLAB = ".mat"
+CONTAINERS = ("module_net", "module_gen", "state_dict")
+PREFIXES = ("generator.", "module.")
+NUMPY_NUMBER = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+
+
+def load_into(model: nn.Module, path: Path) -> None:
+    """Copy the weights of a file into `model`, every one of them and no others; rounded ones become floats again.
+
+    Raises the errors of `read`, and ValueError with the first key, in the order of the model's state dict, whose shapes
+    differ or that only one side has.
+    """
+    weights = read(path)
+    if (reason := misfit(model, weights)) is not None:
+        raise ValueError(f"{path} was not made for {type(model).__name__}: {reason}")
+    model.load_state_dict(weights)
+
+
+def misfit(model: nn.Module, weights: dict[str, Tensor]) -> str | None:
+    """Return why `weights` are not those of `model` (which may be on the meta device), or None if they are.
+
+    That is the first key, in the order of the model's state dict, whose shapes differ or that only one side has; or
+    whose values differ from those of an earlier key with which the network shares one tensor.
+    """
+    expected = model.state_dict(keep_vars=True)
+    first: dict[int, str] = {}
+    for key in dict.fromkeys([*expected, *weights]):
+        wanted, found = _shape(expected, key, "unexpected"), _shape(weights, key, "missing")
+        if wanted != found:
+            return f"{key} is {wanted} in the network, {found} in the file"
+        shared = first.setdefault(id(expected[key]), key)
+        if not torch.equal(weights[shared], weights[key]):
+            return f"{key} is the same as {shared} in the network, but not in the file"
+    return None
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a weights file by their keys in the network, without container and prefix, on the CPU.
+
+    Those that `storage` keeps as integers become float32.
+
+    Raises FileNotFoundError if the file is missing, and ValueError if it is no readable weights file, or holds code, or
+    anything but tensors where the weights should be.
+    """
+    content = _open(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not a state dict")
+    weights = next((content[name] for name in CONTAINERS if isinstance(content.get(name), dict)), content)
+    for key, entry in weights.items():
+        if not isinstance(key, str) or not isinstance(entry, Tensor):
+            raise ValueError(f"{path} holds a {type(entry).__name__} as {key!r}, but weights are tensors with names")
+
+    # A restorer's file may also hold a discriminator and a loss network: only the generator is ours.
+    weights = {key: tensor for key, tensor in weights.items() if key.startswith("generator.")} or weights
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in weights):
+            weights = {key.removeprefix(prefix): tensor for key, tensor in weights.items()}
+    try:
+        return rounding.floats(weights)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}") from error
+
+
+class _NumpyNumber:
+    """Stands for a numpy number, as official training checkpoints hold beside the weights; numpy's code never runs."""
+
+    def __init__(self, *parts: object) -> None:
+        """Accept and drop what a pickle passes, to a number or to its dtype."""
+
+    def __setstate__(self, state: object) -> None:
+        """Accept and drop a dtype's state."""
+
+
+def _open(path: Path) -> object:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: methods/weights/README.md says where weights come from and how to train them"
+        )
+    if path.suffix not in PYTORCH | {".safetensors", MATLAB}:
+        raise ValueError(f"{path} is no weights file: its name should end in .safetensors, .pt, .pth, .ckpt or .mat")
+    if path.suffix == MATLAB:
+        return matconvnet.read(path)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals([(_NumpyNumber, name) for name in NUMPY_NUMBER]):
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except OSError:
+        raise
+    except Exception as error:  # damaged files fail in ten ways, from struct.error to AssertionError
+        raise ValueError(
+            f"{path} cannot be read as weights: it is truncated, another kind of file, or holds code (none was run)"
+        ) from error
+
+
+def _shape(tensors: dict[str, Tensor], key: str, absent: str) -> tuple[int, ...] | str:
+    return tuple(tensors[key].shape) if key in tensors else absent
+
+
+def restore(model: nn.Module, weights: Path | None, device: str) -> nn.Module:
+    """Return `model` in evaluation mode on `device`, with the weights of a file if one is given.
+
+    The file and the errors are those of `load_into`.
+    """
+    if weights is not None:
+        load_into(model, weights)
+    return model.eval().to(device)

@@ -1,0 +1,1 @@
+"""What codecs share, and running one codec over a folder of pictures."""

@@ -1,0 +1,71 @@
+"""The command for people's own pictures: enhance."""
+
+import argparse
+from pathlib import Path
+
+from qebench.commands import arguments
+from qebench.networks import thresholds
+
+
+def add_enhance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", type=Path, nargs="+", help="pictures, or folders of them")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="a folder, or NAME.png for one picture")
+    parser.add_argument("--method", default="rbqe")
+    parser.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
+    parser.add_argument("--weights", type=Path, help="your own (default: those that ship)")
+    parser.add_argument(
+        "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
+    )
+    parser.add_argument("--exit", type=int, help="always take this exit")
+    arguments.add_device(parser)
+
+
+def run_enhance(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from tqdm import tqdm
+
+    from qebench import library
+    from qebench.common import images
+    from qebench.datasets import originals
+
+    nested = [originals.sources(path) if path.is_dir() else [path] for path in options.inputs]
+    sources = [path for paths in nested for path in paths]
+    outputs = _outputs(sources, options.output)
+    device = arguments.device(options)
+    loaded: dict[str, library.Trained] = {}
+    for source, output in tqdm(list(zip(sources, outputs, strict=True)), unit="picture", disable=None):
+        compressor = options.compressor or _compressor(source, images.container(source))
+        if compressor not in loaded:
+            weights = options.weights or compressor
+            loaded[compressor] = library.load(options.method, weights, compressor, device)
+        trained = loaded[compressor]
+        if options.threshold is not None:
+            trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
+        result = library.enhance(images.read(source), trained, options.exit)
+        images.write(output, result.picture)
+        scores = ", ".join(f"{score:.3f}" for score in result.scores)
+        tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
+
+
+def _compressor(source: Path, container: str) -> str:
+    """Return the compressor whose weights suit a picture file of this format."""
+    try:
+        return {"JPEG": "jpeg", "HEIF": "hevc"}[container]
+    except KeyError:
+        raise ValueError(f"{source} is {container}, which does not tell what compressed it: add --compressor") from None
+
+
+def _outputs(sources: list[Path], output: Path) -> list[Path]:
+    """Return a PNG path per source; raise ValueError if two would be one."""
+    if output.suffix.lower() == ".png":
+        if len(sources) > 1:
+            raise ValueError(f"{output} is one file, but there are {len(sources)} pictures: name a folder")
+        return [output]
+    outputs = [output / f"{source.stem}.png" for source in sources]
+    for source, path in zip(sources, outputs, strict=True):
+        if outputs.count(path) > 1:
+            raise ValueError(f"two pictures would be written as {path}: rename {source}")
+        if path.resolve() == source.resolve():
+            raise ValueError(f"{path} is the picture itself: name another folder")
+    return outputs

@@ -1,0 +1,142 @@
+"""The commands that turn measurements into tables, figures and pages."""
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from qebench.commands import arguments
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+    _add_results(parser)
+
+
+def run_table(options: argparse.Namespace) -> None:
+    from qebench.common import plugins, typesetting
+
+    results, module = _results(options), plugins.find("benchmarks/tables", options.name)
+    marked = module.marked(results) if hasattr(module, "marked") else None
+    frame = module.tabulate(results)
+    places, parts = (getattr(module, name)(frame) if hasattr(module, name) else None for name in ("places", "parts"))
+    written = typesetting.write(frame, module.note(results), options.output, marked, places, parts)
+    _record(written, [*options.complexity, *options.latency], options)
+
+
+def add_figure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name")
+    _add_results(parser, needed=False)  # a figure of costs takes --complexity alone
+
+
+def run_figure(options: argparse.Namespace) -> None:
+    from qebench.common import plugins, style
+
+    drawn = style.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output)
+    _record(drawn, [*options.complexity, *options.latency], options)
+
+
+def add_reproduction(parser: argparse.ArgumentParser) -> None:
+    _add_results(parser)
+    parser.add_argument("--survey", type=Path, required=True, help="complexity.csv of all networks")
+    parser.add_argument("--literature", type=Path, nargs="*", default=[], help="files of jpeg-literature -o")
+    parser.add_argument("--follows", default="", help="the paper's protocol that the run follows (default: none)")
+
+
+def run_reproduction(options: argparse.Namespace) -> None:
+    from qebench.common import files
+    from qebench.publishing import ours, reproduction
+
+    results = _results(options)
+    found = ours.collect(results, files.read_csv(options.survey), [*map(files.read_csv, options.literature)])
+    table = reproduction.compare(found, options.follows, options.methods)
+    files.write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}), options.output)
+    with files.replacing(options.output.with_suffix(".md")) as temporary:
+        temporary.write_text(reproduction.page(table, options.protocol), encoding="utf-8")
+    published = [options.output, options.output.with_suffix(".md")]
+    _record(published, [*options.complexity, *options.latency, options.survey, *options.literature], options)
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--measurements", type=Path, required=True)
+    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="X.csv, beside X.md")
+    parser.add_argument("--figures", type=Path, nargs="*", default=[], help="PNG files")
+    parser.add_argument("--examples", type=Path, nargs="*", default=[], help="COMPRESSOR.csv, beside COMPRESSOR/")
+    parser.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T[/T...]")
+    parser.add_argument("--methods", nargs="+", required=True, help="in the order to show")
+    parser.add_argument("--protocol", required=True, help="in words")
+    parser.add_argument("--config", required=True, help="as text")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+
+
+def run_report(options: argparse.Namespace) -> None:
+    import pandas as pd
+    import yaml
+
+    from qebench.common import provenance
+    from qebench.evaluation import measurements
+    from qebench.evaluation.results import Results
+    from qebench.publishing import report
+
+    rows, records = measurements.read(options.measurements)
+    native, costs = measurements.native(rows), pd.DataFrame()
+    thresholds = arguments.thresholds(options.thresholds)
+    results = Results(native, costs, costs, thresholds, options.methods, options.protocol, rows)
+    shown = report.Shown(options.tables, options.figures, options.examples)
+    report.write(results, records, shown, options.config, options.output)
+    shown_files = [*options.tables, *options.figures, *options.examples]
+    provenance.write([options.output], [options.measurements, *shown_files], yaml.safe_load(options.config), records)
+
+
+def add_strips(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("examples", type=Path, help="COMPRESSOR.csv, beside COMPRESSOR/")
+    parser.add_argument("--measurements", type=Path, required=True, help="that the examples are from")
+    parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
+    arguments.add_iqam(parser)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+
+
+def run_strips(options: argparse.Namespace) -> None:
+    from qebench.common import style
+    from qebench.publishing import qualitative
+
+    drawn = style.write(qualitative.draw(options.examples, options.block_size, options.iqam), options.output)
+    _record(drawn, [options.examples], options)
+
+
+def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
+    parser.add_argument("--measurements", type=Path, required=needed)
+    parser.add_argument("--complexity", type=Path, nargs="+", required=True)
+    parser.add_argument("--latency", type=Path, nargs="+", default=[], required=needed)
+    parser.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T[/T...]")
+    parser.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
+    parser.add_argument("--protocol", default="", required=needed, help="in words")
+    parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+
+
+def _results(options: argparse.Namespace):
+    import pandas as pd
+
+    from qebench.common import files
+    from qebench.evaluation import measurements
+    from qebench.evaluation.results import Results
+
+    complexity, latency = (
+        pd.concat(map(files.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
+        for paths in (options.complexity, options.latency)
+    )
+    rows = pd.DataFrame(columns=measurements.COLUMNS)
+    if options.measurements:
+        rows, _ = measurements.read(options.measurements)
+    thresholds = arguments.thresholds(options.thresholds)
+    native = measurements.native(rows)
+    return Results(native, complexity, latency, thresholds, options.methods, options.protocol, rows)
+
+
+def _record(published: list[Path], inputs: Iterable[Path], options: argparse.Namespace) -> None:
+    from qebench.common import provenance
+    from qebench.evaluation import measurements
+
+    records = measurements.read(options.measurements)[1] if options.measurements else []
+    provenance.write(published, [*filter(None, [options.measurements]), *inputs], options.config, records)

@@ -1,0 +1,88 @@
+"""Choose the thresholds of early exit on a validation set: where the curve of gain over cost turns flat.
+
+RBQE, ECCV 2020, Fig. 6a sweeps one threshold for all exits and takes "the turning point". As a rule: the cheapest
+threshold whose mean gain is within TOLERANCE of the best. On the figure's own points that is 0.89, the paper's choice,
+with any tolerance from 0.01 to 0.03 dB.
+
+A score means less at a late exit, where little can still be won, so a threshold for each saves more at the same gain.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from qebench.evaluation import early_exit, measurements
+from qebench.networks.thresholds import Threshold, per_exit
+
+TOLERANCE = 0.01  # dB
+THRESHOLDS = np.round(np.arange(0, 1.0001, 0.01), 2)
+PRICES = np.geomspace(1e-4, 0.1, 61)  # of cost, dB per GMAC
+
+
+def sweep(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str) -> pd.DataFrame:
+    """Return threshold, gmacs (in the paper's accounting) and delta_psnr (dB): means over all images and qualities.
+
+    `rows` are measurements, `complexity` the cost per exit. Thresholds run from 0 (all leave at exit 1) to 1.
+    """
+    return _curve([float(value) for value in THRESHOLDS], *_by_exit(rows, complexity, method, compressor))
+
+
+def sweep_per_exit(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str) -> pd.DataFrame:
+    """Return the same with a threshold for every exit but the last, only where none that costs less gains as much.
+
+    At each of PRICES, from the last exit back, that of THRESHOLDS is taken which is best for gain less the price of
+    cost if all images come to this exit, and those that do not leave go on by the thresholds found before. Equal
+    thresholds are tried, too.
+    """
+    gains, scores, cost = _by_exit(rows, complexity, method, compressor)
+    chosen = [(float(value),) * (len(cost) - 1) for value in THRESHOLDS]
+    for price in PRICES:
+        worth = gains - price * cost
+        going_on = worth[:, -1:]
+        found: list[float] = []
+        for exit in reversed(range(len(cost) - 1)):
+            outcomes = np.where(scores[:, [exit]] >= THRESHOLDS, worth[:, [exit]], going_on)
+            best = outcomes.mean(axis=0).argmax()
+            going_on = outcomes[:, [best]]
+            found.insert(0, float(THRESHOLDS[best]))
+        chosen.append(tuple(found))
+    curve = _curve(chosen, gains, scores, cost).sort_values(["gmacs", "delta_psnr"], ascending=[True, False])
+    return curve[curve["delta_psnr"] > curve["delta_psnr"].cummax().shift(fill_value=-np.inf)]
+
+
+def point(
+    threshold: Threshold, rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str
+) -> pd.Series:
+    """Return threshold, gmacs and delta_psnr, as `sweep` does, of one threshold."""
+    return _curve([threshold], *_by_exit(rows, complexity, method, compressor)).iloc[0]
+
+
+def turning_point(curve: pd.DataFrame) -> pd.Series:
+    """Return the cheapest point of a sweep whose gain is within TOLERANCE of the best (the lowest of equals)."""
+    good = curve[curve["delta_psnr"] >= curve["delta_psnr"].max() - TOLERANCE - 1e-9]
+    return good.sort_values(["gmacs", "threshold"]).iloc[0]
+
+
+def _by_exit(
+    rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return gains in dB and scores, both (images, exits), and the cost of each exit in GMACs."""
+    rows = rows[(rows["compressor"] == compressor) & rows["method"].isin([method, "decoded"])]
+    frames = measurements.gains(rows, "psnr_unrounded"), rows[rows["metric"] == "iqam"]
+    gains, scores = (
+        frame[frame["method"] == method].pivot(index=early_exit.KEYS, columns="exit", values="value")
+        for frame in frames
+    )
+    cost = complexity[complexity["method"] == method].set_index("exit")["gmacs_paper"]
+    return gains.to_numpy(), scores.loc[gains.index].to_numpy(), cost[gains.columns].to_numpy()
+
+
+def _curve(chosen: Sequence[Threshold], gains: np.ndarray, scores: np.ndarray, cost: np.ndarray) -> pd.DataFrame:
+    points = []
+    for threshold in chosen:
+        left = scores >= [*per_exit(threshold, len(cost)), np.nan]
+        left[:, -1] = True
+        exits = left.argmax(axis=1)
+        points.append((threshold, cost[exits].mean(), gains[np.arange(len(gains)), exits].mean()))
+    return pd.DataFrame(points, columns=["threshold", "gmacs", "delta_psnr"])

@@ -1,0 +1,132 @@
+"""Enhance the decoded images of one compressor by one method, and measure every exit.
+
+Networks run in batches of images of one size; a batch is one image on a CPU, where larger ones only spill caches. The
+next batch is read meanwhile, and metrics and scores are computed on the network's device.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import torch
+
+from qebench.common import files, plugins, provenance
+from qebench.datasets import manifests, originals
+from qebench.evaluation import pace
+from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks.network import Network
+
+CPU_BATCH, GPU_BATCH = 1, 8
+SCORE = "iqam"  # a metric of every exit, without reference
+CHANGE = "change"  # another, of networks of several exits: see `multi_exit.change`
+
+Batch = tuple[list[str], list[np.ndarray], list[np.ndarray]]  # names, originals, decoded images
+
+
+def evaluate(
+    method: str,
+    weights: Path | None,
+    originals: Path,
+    decoded: list[Path],
+    metrics: list[str],
+    block_size: int,
+    variant: str,
+    device: str,
+) -> tuple[pd.DataFrame, list[dict], str]:
+    """Return the rows (quality, image, exit, metric, value) of one method, where they come from, and the pace.
+
+    `originals` and `decoded` are manifests, each beside its folder of images; those of `decoded` are named by their
+    quality, and each gets a record of provenance. `block_size` and `variant` are those of the IQAM. The method
+    `decoded` also gets the bits per pixel of the bitstreams.
+
+    Raises ValueError if the method has random start values and was given no weights.
+    """
+    timer = pace.Pace(device)
+    network = loading.load(method, weights, device)
+    modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
+    scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
+    rows: list[tuple] = []
+    records: list[dict] = []
+    order: dict[tuple[int, str], int] = {}
+    for manifest in decoded:
+        quality = int(manifest.stem)
+        bits = pd.read_csv(manifest, dtype={"image": str})  # a picture may be named by a number
+        batches = _ahead(_batches(originals, manifest, size))
+        for names, references, images in timer.each("waiting for images", batches):
+            for exit, metric, values in _measure(network, references, images, modules, scoring, device, timer):
+                rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
+        order |= {(quality, name): len(order) + place for place, name in enumerate(bits["image"])}
+        if method == "decoded":
+            rows += [(quality, name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
+        codec = {"version": bits["version"].iat[0], "settings": bits["settings"].iat[0]}
+        listed = {"count": len(bits), "manifest_sha256": files.sha256(originals)}
+        scored = {"block_size": block_size, "variant": variant}
+        records.append({"quality": quality, "codec": codec, "images": listed, "iqam": scored})
+    rows.sort(key=lambda row: order[row[:2]])  # so that the rows of parts, joined, are those of the whole
+    frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
+    count = sum(record["images"]["count"] for record in records)
+    common = _origin(method, weights, device)
+    return frame, [record | common for record in records], timer.text(count)
+
+
+def _origin(method: str, weights: Path | None, device: str) -> dict:
+    return {
+        "method": method,
+        "weights": {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None,
+        "device": provenance.device_name(device),
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+    }
+
+
+def _batches(manifest: Path, decoded: Path, size: int) -> Iterator[Batch]:
+    """Yield batches of up to `size` neighbours of one shape; raise ValueError if the manifests list other images."""
+    listed, wanted = ([row["image"] for row in manifests.rows(path)] for path in (decoded, manifest))
+    if listed != wanted:
+        raise ValueError(f"{decoded} does not list the images of {manifest}: delete it and run again")
+    pairs = zip(*(originals.load(path.with_suffix(""), path) for path in (manifest, decoded)), strict=True)
+    for _, group in groupby(pairs, key=lambda pair: pair[0][1].shape):
+        while batch := list(islice(group, size)):
+            names = [name for (name, _), _ in batch]
+            yield names, [original for (_, original), _ in batch], [image for _, (_, image) in batch]
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches, the next being read while one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch
+
+
+@torch.inference_mode()
+def _measure(
+    network: Network,
+    references: list[np.ndarray],
+    images: list[np.ndarray],
+    metrics: dict[str, ModuleType],
+    scoring: tuple[int, str],
+    device: str,
+    timer: pace.Pace,
+) -> list[tuple[int, str, list[float]]]:
+    """Return exit, metric and the values of all images, for every exit and metric."""
+    decoded = pixels.to_tensor(images, device)
+    with timer.part("network"):
+        exits = tiling.enhance(network, decoded)
+    originals = pixels.stack(references, device).double()
+    found = {}
+    with timer.part("metrics and scores"):
+        for exit, enhanced in enumerate(exits, start=1):
+            found[exit, SCORE] = multi_exit.score(enhanced, *scoring).double()
+            if len(exits) > 1:
+                found[exit, CHANGE] = multi_exit.change(enhanced, [decoded, *exits][exit - 1]).double()
+            rounded, unrounded = pixels.to_bytes(enhanced).double(), pixels.to_levels(enhanced).double()
+            for name, metric in metrics.items():
+                found[exit, name] = metric.measure(originals, rounded if metric.ROUNDED else unrounded)
+        values = torch.stack([*found.values()]).tolist()  # the only time that a GPU's results are waited for
+    return [(*key, value) for key, value in zip(found, values, strict=True)]

@@ -1,0 +1,1 @@
+"""Image quality assessment without a reference: the IQAM score that decides early exit."""

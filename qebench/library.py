@@ -1,0 +1,108 @@
+"""The functions of `import qebench`: load a network, enhance a picture, score it, code it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qebench import config
+from qebench.checkpoints import cards
+from qebench.coding import interface
+from qebench.common import colour, plugins
+from qebench.iqa import iqam as scoring
+from qebench.networks import catalogue, loading, own_pictures, pixels
+from qebench.networks.multi_exit import Rule
+from qebench.networks.network import Network
+from qebench.networks.own_pictures import Enhanced
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights, the rule that stops it at an exit, and the torch device that both run on."""
+
+    network: Network
+    rule: Rule
+    device: str
+
+
+def load(method: str, weights: str | Path, compressor: str | None = None, device: str = "cpu") -> Trained:
+    """Return a method's network with weights, ready for `enhance`.
+
+    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. The threshold of
+    early exit is the default configuration's for `compressor`: that codec, or the one that the file was trained for.
+
+    Raises ValueError if there is no such method or no weights ship for the codec, if a file does not tell its codec,
+    and the errors of the method's own `load`.
+    """
+    plugins.check("methods", method)
+    file = shipped(method, str(weights))
+    if file is None and Path(weights).suffix:
+        file, compressor = Path(weights), compressor or _trained_for(Path(weights))
+    compressor = compressor or str(weights)
+    settings = config.preset("rgb") if file and "-rgb-" in file.name else config.default()
+    judged = {name: entry for name, entry in settings["compressors"].items() if "threshold" in entry}
+    if compressor not in judged:
+        raise ValueError(f"compressor {compressor!r}: weights ship for {', '.join(judged)}")
+    try:
+        network = loading.load(method, file, device)
+    except ValueError as error:
+        if file is not None:
+            raise
+        raise ValueError(
+            f"no weights of {method} for {compressor} ship: name a file by --weights; "
+            "methods/weights/README.md says where to get one and how to train it"
+        ) from error
+    entry = judged[compressor]
+    rule = Rule(entry["iqam_block_size"], entry["threshold"], settings["protocol"]["iqam"])
+    return Trained(network, rule, device)
+
+
+def enhance(picture: np.ndarray, trained: Trained, exit: int | None = None) -> Enhanced:
+    """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
+
+    It stops where the network's rule says, or at `exit`, counted from 1. Raises ValueError if there is no such exit, or
+    the network takes RGB and the picture is gray.
+    """
+    return own_pictures.enhance(trained.network, picture, trained.rule, exit, trained.device)
+
+
+def iqam(picture: np.ndarray, block_size: int = 8) -> float:
+    """Return the IQAM score of a picture, uint8 (H, W) or (H, W, 3), of which the luma is scored; larger is better.
+
+    `block_size` is 8 for what JPEG decoded and 4 for HEVC. Raises ValueError for another one.
+    """
+    luma = colour.luma(picture) if picture.ndim == 3 else picture
+    return float(scoring.score(pixels.stack([luma], "cpu"), block_size)[0])
+
+
+def compress(
+    picture: np.ndarray, compressor: str, quality: int, settings: Mapping[str, Any] | None = None
+) -> tuple[np.ndarray, int]:
+    """Code a picture, uint8 (H, W) or (H, W, 3); return what it decodes to, and the bits of the file.
+
+    `quality` is a QF or QP, `settings` are the codec's own (`qebench compressors` lists both). Raises ValueError for an
+    unknown codec, quality or setting, and FileNotFoundError if the codec's program is missing.
+    """
+    module = plugins.find("compressors", compressor)
+    chosen = interface.configure(module, settings or {})
+    interface.check_quality(module, quality)
+    bitstream, _ = interface.encoded(module, picture, quality, chosen)
+    return module.decode(bitstream, chosen), 8 * len(bitstream)
+
+
+def shipped(method: str, compressor: str) -> Path | None:
+    """Return the weights file that ships for a method and a codec, luma before RGB; None if there is none."""
+    paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in ("luma", "rgb"))
+    return next((path for path in paths if path.exists()), None)
+
+
+def _trained_for(weights: Path) -> str:
+    """Return the codec that a weights file of ours was trained for, from its own record."""
+    record = json.loads(cards.metadata(weights).get("training", "{}")) if weights.suffix == ".safetensors" else {}
+    codec = record.get("training_images", {}).get("compressor")
+    if codec is None:
+        raise ValueError(f"{weights} does not tell which codec it was trained for: name it (compressor, --compressor)")
+    return codec

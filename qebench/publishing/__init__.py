@@ -1,0 +1,1 @@
+"""Finished results: the report, the scoreboard, archives, checks and comparisons."""

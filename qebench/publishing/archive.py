@@ -1,0 +1,82 @@
+"""Results as one archive: what was published, the measurements and the manifests, described by an RO-Crate.
+
+RO-Crate 1.1 is the convention of research data for "what is in this archive and how was it made": each published file
+is the result of an action of this program at a commit, its objects are the inputs and the weights. Pictures stay out:
+they are large and not ours to give on; their checksums are in the manifests.
+"""
+
+import mimetypes
+from pathlib import Path
+
+from qebench.common import files, provenance
+
+LICENCE = "https://spdx.org/licenses/Apache-2.0"
+TABLES = ("complexity/*.csv", "latency/**/*.csv", "examples/*/*.csv", "originals/*.csv", "decoded/*/*/*.csv")
+DATA = ("measurements.parquet", *TABLES)
+TYPES = {".parquet": "application/vnd.apache.parquet", ".md": "text/markdown", ".tex": "application/x-tex"}
+
+
+def write(results: Path, archive: Path) -> None:
+    """Write a folder of results to a ZIP archive with an RO-Crate.
+
+    Raises ValueError if the archive's name does not end in .zip, nothing is published in the folder, or what is
+    published is no longer what its record says.
+    """
+    from rocrate.model.contextentity import ContextEntity
+    from rocrate.rocrate import ROCrate
+
+    if archive.suffix != ".zip":
+        raise ValueError(f"{archive} does not end in .zip: name the archive so")
+    found = {path: provenance.read(path) for path in sorted(results.rglob(f"*{provenance.SUFFIX}"))}
+    if not found:
+        raise ValueError(f"{results} has no {provenance.SUFFIX[1:]}: make tables or figures in it first")
+    crate = ROCrate()
+    crate.name, crate.license = "QEBench results", LICENCE
+    crate.description = "Tables and figures on quality enhancement of compressed images, with the measurements behind."
+    included = {path.resolve() for pattern in DATA for path in results.glob(pattern)} | {
+        path.resolve() for path in found
+    }
+    included |= {(path.parent / name).resolve() for path, record in found.items() for name in record["files"]}
+    entities = {path: _add(crate, results.resolve(), path) for path in sorted(included)}
+    for path, record in found.items():
+        program = crate.add(
+            ContextEntity(
+                crate,
+                f"#qebench-{record['commit']}",
+                {"@type": "SoftwareApplication", "name": "QEBench", "softwareVersion": record["commit"]},
+            )
+        )
+        weights = [
+            crate.add(
+                ContextEntity(
+                    crate,
+                    f"#{each['weights']['sha256']}",
+                    {"@type": "CreativeWork", "name": each["weights"]["file"], "sha256": each["weights"]["sha256"]},
+                )
+            )
+            for each in record["measured"]["methods"]
+            if each["weights"]
+        ]
+        made_of = {(path.parent / name).resolve(): sha256 for name, sha256 in record["inputs"].items()}
+        published = {(path.parent / name).resolve(): sha256 for name, sha256 in record["files"].items()}
+        for file, sha256 in (made_of | published).items():
+            if not file.is_file() or files.sha256(file) != sha256:
+                raise ValueError(
+                    f"{file} is not what {path} says: run the workflow again, or `verify`, which says more"
+                )
+        crate.add_action(
+            program,
+            f"#{path.relative_to(results).as_posix()}",
+            object=[entities[file] for file in made_of] + weights,
+            result=[entities[file] for file in published],
+            properties={"name": f"{path.name.removesuffix(provenance.SUFFIX)} of QEBench"},
+        )
+    with files.replacing(archive) as temporary:
+        crate.write_zip(temporary)
+
+
+def _add(crate, root: Path, path: Path):
+    name = path.relative_to(root).as_posix()
+    kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+    about = {"sha256": files.sha256(path), "contentSize": str(path.stat().st_size)}
+    return crate.add_file(path, name, properties=about | ({"encodingFormat": kind} if kind else {}))
