@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qebench.common import plugins
 from qebench.evaluation import null_test, published_exits, threshold_search
 from qebench.evaluation.exit_cases import Cases
-from qebench.networks import rules
+from qebench.networks import multi_exit, rules
 from qebench.networks.rules import Evidence, follow
 
 NAMES = plugins.names("benchmarks/exit_rules")
@@ -125,6 +126,13 @@ def test_change_is_the_psnr_between_exits():
     evidence = Evidence(2, unknown, np.array([[1.0, 1], [2, 1]]), nothing, nothing, nothing, unknown)
     assert rule("change").likeness(evidence)[0] == pytest.approx([48.13, 48.13], abs=5e-3)
     assert follow(rule("change"), [48.0], evidence)[0].tolist() == [1, 2]
+
+
+def test_a_change_of_two_levels_in_half_of_the_pixels_is_two_squared_levels():
+    before = torch.full((2, 1, 4, 6), 0.25)
+    images = before.clone()
+    images[1, :, :2] += 2 / 255
+    assert multi_exit.change(images, before).tolist() == pytest.approx([0, 2], abs=1e-5)
 
 
 def test_the_nearest_quality_decides_and_an_unknown_one_goes_on():
