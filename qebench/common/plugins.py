@@ -20,6 +20,7 @@ FUNCTIONS = {
     "benchmarks/metrics": "measure",
     "benchmarks/tables": "tabulate",
     "benchmarks/figures": "draw",
+    "benchmarks/exit_rules": "choose",
     "benchmarks/studies": "run",
 }
 _PARSING = threading.Lock()  # Python 3.11 may fail with a SystemError when two threads make syntax trees

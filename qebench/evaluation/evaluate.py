@@ -22,6 +22,7 @@ from qebench.networks.network import Network
 
 CPU_BATCH, GPU_BATCH = 1, 8
 SCORE = "iqam"  # a metric of every exit, without reference
+CHANGE = "change"  # another, of networks of several exits: see `multi_exit.change`
 
 Batch = tuple[list[str], list[np.ndarray], list[np.ndarray]]  # names, originals, decoded images
 
@@ -114,13 +115,16 @@ def _measure(
     timer: pace.Pace,
 ) -> list[tuple[int, str, list[float]]]:
     """Return exit, metric and the values of all images, for every exit and metric."""
+    decoded = pixels.to_tensor(images, device)
     with timer.part("network"):
-        exits = tiling.enhance(network, pixels.to_tensor(images, device))
+        exits = tiling.enhance(network, decoded)
     originals = pixels.stack(references, device).double()
     found = {}
     with timer.part("metrics and scores"):
         for exit, enhanced in enumerate(exits, start=1):
             found[exit, SCORE] = multi_exit.score(enhanced, *scoring).double()
+            if len(exits) > 1:
+                found[exit, CHANGE] = multi_exit.change(enhanced, [decoded, *exits][exit - 1]).double()
             rounded, unrounded = pixels.to_bytes(enhanced).double(), pixels.to_levels(enhanced).double()
             for name, metric in metrics.items():
                 found[exit, name] = metric.measure(originals, rounded if metric.ROUNDED else unrounded)

@@ -1,9 +1,10 @@
 """The tidy measurements: one row per number, the one truth behind every table and figure.
 
-Columns: dataset, image, compressor, quality, method, trained_on, exit, metric, value. bpp and the IQAM score are
-metrics like PSNR. trained_on is the compressor that the method's weights are for, empty if it has none. Exits count
-from 1; single-exit methods have exit 1. Where the numbers come from (data, codec, weights, commit, library versions,
-device) rides in the parquet file's own metadata, one record per compressor, quality, method and trained_on.
+Columns: dataset, image, compressor, quality, method, trained_on, exit, metric, value. bpp, the IQAM score and the mean
+squared change from exit to exit are metrics like PSNR. trained_on is the compressor that the method's weights are for,
+empty if it has none. Exits count from 1; single-exit methods have exit 1. Where the numbers come from (data, codec,
+weights, commit, library versions, device) rides in the parquet file's own metadata, one record per compressor, quality,
+method and trained_on.
 """
 
 import json

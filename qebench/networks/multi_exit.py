@@ -106,6 +106,14 @@ def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
     return iqam.score(values, block_size, variant)
 
 
+def change(images: Tensor, before: Tensor) -> Tensor:
+    """Return the mean squared change (N,) of images from what they were `before`, in squared 8-bit levels.
+
+    Both are float (N, C, H, W) in [0, 1], unclipped: those of an exit and of the one before it, or the decoded ones.
+    """
+    return (images - before).square_().mean(dim=(1, 2, 3)) * 255**2
+
+
 @runtime_checkable
 class MultiExit(Protocol):
     """A network that has several exits; `exits` is a generator of the enhanced images as in `methods/__init__.py`."""

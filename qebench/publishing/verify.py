@@ -100,7 +100,7 @@ def _again(results: Path, rows: pd.DataFrame, records: list[dict], key: tuple, d
     record = next(each for each in records if tuple(each[name] for name in KEYS) == key[1:])
     weights = record["weights"] and ROOT / record["weights"]["file"]
     recorded = rows[(rows[["image", *KEYS]] == list(key)).all(axis=1)].set_index(["exit", "metric"])["value"]
-    metrics = [name for name in recorded.index.unique("metric") if name not in ("iqam", "bpp")]
+    metrics = [name for name in recorded.index.unique("metric") if name not in ("iqam", "change", "bpp")]
     name = f"{image} of {dataset}, {compressor} {quality}, {method} {trained_on}".rstrip()
     with TemporaryDirectory() as folder:
         originals, decoded = Path(folder) / "originals.csv", Path(folder) / f"{quality}.csv"
