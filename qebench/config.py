@@ -21,6 +21,7 @@ def check(config: dict) -> None:
     That is a key or value outside the schema, a name without a plug-in, a quality outside its codec's range, missing
     weights, or a data set without pictures.
     """
+    _name_datasets(config)
     _check_schema(config)
     if "demo" in config["folders"]:
         raise ValueError("folders: demo is the name of the built-in pictures: choose another for yours")
@@ -231,6 +232,14 @@ def _only(config: dict, kind: str) -> list[str]:
                 f"compressors: {', '.join(config['compressors'])}"
             )
     return [name for name in config[kind] if name in only] or list(config[kind])
+
+
+def _name_datasets(config: dict) -> None:
+    """Turn the names of data sets into text, in place: YAML takes 2020 for a number."""
+    if isinstance(config.get("dataset"), int):
+        config["dataset"] = str(config["dataset"])
+    if isinstance(config.get("folders"), dict):
+        config["folders"] = {str(name): folder for name, folder in config["folders"].items()}
 
 
 def _check_schema(config: dict) -> None:

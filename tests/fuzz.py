@@ -32,7 +32,12 @@ def encoded(container: str, image: np.ndarray = COLOURS, **options: object) -> b
 
 def pictures() -> list[bytes]:
     """Return small picture files of every kind that is read, 16-bit samples and palettes too."""
+    from qebench.common import images  # noqa: F401  registers HEIF
+
     wide = PICTURE.astype(np.uint16) * 257
+    tags = Image.Exif()
+    tags[274], tags[271] = 6, "A camera"
+    said = {"exif": tags.tobytes(), "icc_profile": bytes(200), "xmp": b'<x tiff:Orientation="6"/>'}
     return [
         *(encoded("PNG", image) for image in (PICTURE, COLOURS, wide)),
         encoded("PNG", np.zeros((16, 16), bool)),
@@ -44,7 +49,33 @@ def pictures() -> list[bytes]:
         encoded("TIFF", compression="jpeg"),
         encoded("BMP"),
         encoded("AVIF"),
+        encoded("HEIF"),
+        encoded("JPEG", progressive=True, **said),
+        encoded("JPEG", restart_marker_blocks=1),
+        encoded("MPO", save_all=True, append_images=[Image.fromarray(PICTURE)]),
+        encoded("WEBP", **said),
+        encoded("TIFF", compression="tiff_adobe_deflate", **said),
+        encoded("TIFF", compression="zstd"),
+        *tiffs(),
     ]
+
+
+def tiffs() -> list[bytes]:
+    """Return small TIFF files of 16 bits, and one with a thumbnail."""
+    import tifffile
+
+    wide = COLOURS.astype(np.uint16) * 257
+    kinds = [{"bigtiff": True}, {"compression": "lzma", "predictor": True}, {"tile": (16, 16)}, {"compression": "zstd"}]
+    files = []
+    for options in kinds:
+        file = BytesIO()
+        tifffile.imwrite(file, wide, photometric="rgb", **options)
+        files.append(file.getvalue())
+    file = BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(COLOURS, photometric="rgb", metadata=None)
+        writer.write(COLOURS[::2, ::2].copy(), photometric="rgb", subfiletype=1, metadata=None)
+    return [*files, file.getvalue()]
 
 
 def bitstreams(name: str) -> list[bytes]:
@@ -79,6 +110,13 @@ def weights(suffix: str) -> list[bytes]:
             file = BytesIO()
             torch.save({"module_net": {"module.a": torch.ones(3)}}, file, _use_new_zipfile_serialization=new)
             files.append(file.getvalue())
+        wrapped = {
+            "module._orig_mod.a": torch.ones(3),
+            "module._orig_mod.b": torch.ones(2),
+            "n_averaged": torch.tensor(1),
+        }
+        torch.save({"params": wrapped, "params_ema": wrapped}, file := BytesIO())
+        files.append(file.getvalue())
         return files
     files = []
     for save_mat in SAVE.values():
@@ -139,6 +177,20 @@ def _picture(path: Path) -> None:
     images.read(path)
 
 
+def _quality(path: Path) -> None:
+    from compressors.hevc import file_qp
+    from compressors.jpeg import estimate
+
+    assert estimate.of_file(path) in (None, *range(1, 101))
+    assert (qp := file_qp.of_file(path)) is None or isinstance(qp, float)
+
+
+def _table(path: Path) -> None:
+    from qebench.common import files
+
+    files.read_csv(path)
+
+
 def _measurements(path: Path) -> None:
     from qebench.evaluation import measurements
 
@@ -177,6 +229,8 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "pt": (by_file(_weights, ".pt"), lambda: weights(".pt")),
     "mat": (by_file(_weights, ".mat"), lambda: weights(".mat")),
     "measurements": (by_file(_measurements, ".parquet"), parquet),
+    "quality": (by_file(_quality, ".jpg"), pictures),
+    "table": (by_file(_table, ".csv"), lambda: [b'image,value\nNA,1.5\n"a\nb",\n007,2\n']),
     "manifest": (by_file(_manifest, ".csv"), lambda: [b"image,sha256\n1,ab\n2,cd\n"]),
 }
 

@@ -3,6 +3,8 @@
 import io
 import os
 import pickle
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,18 @@ LAYOUTS = {
         | {"discriminator.0.weight": torch.rand(2), "step_counter": torch.ones(1)}
     },
     "state_dict": lambda state: {"state_dict": state},
+    "basicsr": lambda state: {"params": state},
+    "basicsr, averaged": lambda state: {
+        "params": {key: tensor + 1 for key, tensor in state.items()},
+        "params_ema": state,
+    },
+    "tutorial": lambda state: {"model_state_dict": state, "optimizer_state_dict": {}, "epoch": 1, "loss": 0.1},
+    "compiled": lambda state: prefixed("_orig_mod.", state),
+    "compiled, distributed": lambda state: {"state_dict": prefixed("module._orig_mod.", state)},
+    "distributed, compiled": lambda state: prefixed("_orig_mod.module.", state),
+    "lightning": lambda state: {"state_dict": prefixed("model.", state), "epoch": 3, "global_step": 900},
+    "averaged": lambda state: prefixed("module.", state) | {"n_averaged": torch.tensor(7)},
+    "averaged, compiled": lambda state: prefixed("module._orig_mod.", state) | {"n_averaged": torch.tensor(7)},
 }
 
 
@@ -160,6 +174,47 @@ def test_foreign_files_are_refused(suffix: str, content: bytes, tmp_path: Path) 
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read as weights"):
+        reading.read(path)
+
+
+SPARSE = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).to_sparse()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's, of formats that it may change
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (torch.tensor([1.0, float("nan"), 3.0]), "1 of the 3 numbers in 0.bias are NaN or infinite"),
+        (torch.tensor([1.0, float("inf")]).half(), "1 of the 2 numbers in 0.bias are NaN or infinite"),
+        (torch.tensor([1e300], dtype=torch.float64), "1 of the 1 numbers in 0.bias are NaN or infinite"),
+        (SPARSE, "0.bias is sparse"),
+        (lambda: SPARSE.to_sparse_csr(), "0.bias is sparse"),
+        (torch.empty(3, device="meta"), "0.bias has no values"),
+        (torch.ones(3, dtype=torch.complex64), "0.bias holds complex numbers"),
+        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "0.bias is quantized"),
+    ],
+    ids=["nan", "inf", "too large", "sparse", "sparse rows", "meta", "complex", "quantized"],
+)
+def test_tensors_that_are_no_weights_are_named_as_what_they_are(
+    tensor: Tensor | Callable[[], Tensor], words: str, tmp_path: Path
+) -> None:
+    tensor = tensor if isinstance(tensor, Tensor) else tensor()
+    torch.save({"params": random_state() | {"0.bias": tensor}}, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match=rf"weights\.pth cannot be read as weights: {re.escape(words)}"):
+        reading.read(tmp_path / "weights.pth")
+
+
+def test_a_nan_in_safetensors_is_named(tmp_path: Path) -> None:
+    save_file(random_state() | {"0.bias": torch.tensor([float("nan")])}, tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"weights\.safetensors .*0\.bias are NaN"):
+        reading.read(tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".mat"])
+def test_a_git_lfs_pointer_is_named_as_one(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"weights{suffix}"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 1234\n")
+    with pytest.raises(ValueError, match=r"weights\..* is a Git LFS pointer .*git lfs pull"):
         reading.read(path)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage import data
 
 from qebench.__main__ import main
@@ -78,3 +78,19 @@ def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
         main(["enhance", *sources, "-o", str(tmp_path / "enhanced")])
     with pytest.raises(SystemExit, match="is one file, but there are 2 pictures: name a folder"):
         main(["enhance", *sources, "-o", str(tmp_path / "enhanced.png")])
+
+
+def test_the_colour_profile_of_a_photograph_is_that_of_the_enhanced_one(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(ORIGINAL).save(tmp_path / "photo.jpg", quality=20, icc_profile=profile)
+    main(["enhance", str(tmp_path / "photo.jpg"), "-o", str(tmp_path / "enhanced.png"), "--exit", "1"])
+    assert Image.open(tmp_path / "enhanced.png").info["icc_profile"] == profile
+
+
+def test_of_a_phones_jpeg_with_two_pictures_the_first_is_enhanced_and_that_is_said(tmp_path: Path, capsys) -> None:
+    picture = Image.fromarray(ORIGINAL)
+    other = Image.fromarray(ORIGINAL[::2, ::2].copy())
+    picture.save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[other], quality=20)
+    main(["enhance", str(tmp_path / "phone.jpg"), "-o", str(tmp_path / "enhanced.png"), "--exit", "1"])
+    assert error(tmp_path / "enhanced.png") < error(tmp_path / "phone.jpg")
+    assert "phone.jpg holds 2 pictures: the first is taken" in capsys.readouterr().err

@@ -201,6 +201,17 @@ def test_an_archive_describes_every_file_in_it(finished, tmp_path):
     assert action["instrument"]["softwareVersion"] == provenance.commit()
 
 
+def test_an_archive_has_every_input_of_what_was_published(made, tmp_path):
+    literature, elsewhere = made / "jpeg_literature/dcad.csv", tmp_path / "elsewhere.csv"
+    for path in (literature, elsewhere):
+        files.write_csv([{"dataset": "live1", "ours": 29.5}], path)
+    provenance.write([made / "table1.csv"], [made / "measurements.parquet", literature, elsewhere], CONFIG, [])
+    done("archive", made, tmp_path / "results.zip")
+    names = set(zipfile.ZipFile(tmp_path / "results.zip").namelist())
+    assert "jpeg_literature/dcad.csv" in names
+    assert f"inputs/{files.sha256(elsewhere)[:12]}-elsewhere.csv" in names  # what lies outside of the results
+
+
 def test_a_changed_table_is_not_exported(made, tmp_path):
     tamper_table(made)
     status, _, error = run("archive", made, tmp_path / "results.zip")

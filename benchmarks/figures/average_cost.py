@@ -12,7 +12,12 @@ from qebench.evaluation.results import Results
 
 
 def draw(results: Results) -> Figure:
-    """Return a panel per compressor with a bar per method, or per method and quality; in the paper's accounting."""
+    """Return a panel per compressor with a bar per method, or per method and quality; in the paper's accounting.
+
+    Raises ValueError if there is no method but `decoded`, which costs nothing.
+    """
+    if set(results.methods) <= {"decoded"}:
+        raise ValueError("this figure needs a method beside decoded: none was run")
     exits = early_exit.chosen(results.measurements, results.thresholds)
     with plt.rc_context(STYLE):
         figure, places = panels(results, results.methods)

@@ -49,16 +49,22 @@ def compare(
 
     `decoded` is the workflow's folder results/decoded; `weights` names the file of a {compressor}; `compressors` are
     those of the config, with their threshold and iqam_block_size. The score is the IQAM's variant "matlab".
+
+    Raises ValueError if the method was not measured, or a compressor has no threshold or block size.
     """
-    thresholds = {name: settings["threshold"] for name, settings in compressors.items()}
+    if method not in set(rows["method"]):
+        raise ValueError(f"{method} was not measured: the run has {', '.join(rows['method'].unique())}")
+    thresholds = {name: settings["threshold"] for name, settings in compressors.items() if "threshold" in settings}
     queried = early_exit.chosen(rows[rows["method"] == method], thresholds).rename(columns={"exit": "queried"})
     found = []
     keys = ["dataset", "compressor", "quality", "trained_on"]
     for (dataset, compressor, quality, trained_on), _ in queried.groupby(keys, sort=False):
         codec = trained_on or compressor
-        network = loading.load(method, Path(weights.format(compressor=codec)), device)
+        network = loading.load(method, _file(weights, codec), device)
         if network.exit_count == 1:
             raise ValueError(f"{method} has one exit: name a method that has several")
+        if "iqam_block_size" not in compressors[codec]:
+            raise ValueError(f"the IQAM's block size for {codec} is not in the config: run with one that has it")
         rule = multi_exit.Rule(compressors[codec]["iqam_block_size"], thresholds[codec])
         manifests = shards.manifests(decoded, dataset, f"{compressor}/{quality}.csv")
         pictures = (originals.load(manifest.with_suffix(""), manifest) for manifest in manifests)
@@ -68,6 +74,13 @@ def compare(
             found.append([dataset, name, compressor, quality, method, trained_on, exit])
     stopped = pd.DataFrame(found, columns=[*early_exit.KEYS, "stopped"])
     return queried.merge(stopped, on=early_exit.KEYS, how="outer", validate="one_to_one")
+
+
+def _file(weights: str, compressor: str) -> Path:
+    try:
+        return Path(weights.format(compressor=compressor))
+    except (KeyError, IndexError, ValueError, AttributeError):
+        raise ValueError(f"--weights {weights!r}: {{compressor}} alone may stand in braces in it") from None
 
 
 def text(table: pd.DataFrame) -> str:

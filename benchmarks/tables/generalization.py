@@ -16,7 +16,9 @@ def tabulate(results: Results) -> pd.DataFrame:
     means = _means(results)
     rows = []
     for compressor, levels in qualities(results.all_measurements).items():
-        gains = means.loc[compressor]
+        gains = means.reindex(pd.MultiIndex.from_product([[compressor], levels], names=means.index.names)).loc[
+            compressor
+        ]
         for quality in [*levels, AVERAGE]:
             line = gains.mean() if quality == AVERAGE else gains.loc[quality]
             names = {_name(*column): round(float(gain), 3) for column, gain in line.items()}
@@ -59,4 +61,5 @@ def note(results: Results) -> str:
         f"{', '.join(rows['dataset'].unique())}; {results.protocol}. Columns: method and the compressor that its "
         "weights are for (†: that of the row). Multi-exit methods with early exit, IQAM block size and threshold being "
         f"those of the compressor that the weights are for ({used}). Confidence intervals and tests: intervals.md."
+        f"{measurements.identical(rows)}"
     )

@@ -30,7 +30,11 @@ def tabulate(results: Results) -> pd.DataFrame:
     rows = []
     for metric in [name for name in METRICS if name in set(results.all_measurements["metric"])]:
         gains = _gains(results, metric)
+        if gains.empty:  # nothing but the decoded images was measured
+            continue
         for compressor, levels in qualities(results.all_measurements).items():
+            if compressor not in gains.index.unique("compressor"):
+                continue
             wide = gains.loc[compressor]
             by_image = wide.groupby(level=["dataset", "image"], sort=False)
             for quality in [*levels, AVERAGE]:
@@ -91,4 +95,5 @@ def note(results: Results) -> str:
         f"seed {statistics.SEED}). rival: the best other method, so the runner-up in the rows of the best; difference: "
         "gain less the rival's; p: two-sided Wilcoxon signed-rank test of that over the images (paired; by ranks, for "
         "gains are skewed), without correction for the number of tests."
+        f"{measurements.identical(results.all_measurements)}"
     )

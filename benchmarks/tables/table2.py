@@ -9,7 +9,7 @@ from qebench.common import published
 from qebench.common.published import IN_THE_PAPER
 from qebench.common.ranking import rank
 from qebench.evaluation import early_exit, measurements
-from qebench.evaluation.results import Results, device
+from qebench.evaluation.results import Results, device, qualities
 
 KEYS = ["method", "early_exit"]
 COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "device"]
@@ -36,7 +36,7 @@ def tabulate(results: Results) -> pd.DataFrame:
                 row |= {f"{column}_{name}": round(means.get(name, missing), decimals) for name in compressors}
             if stops:
                 row |= _shares(taken)
-            rows.append(row | _paper(method, stops, row))
+            rows.append(row | _paper(method, stops, row, qualities(results.measurements)))
     return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
@@ -96,21 +96,25 @@ def _shares(taken: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _paper(method: str, stops: bool, row: dict[str, Any]) -> dict[str, float]:
+def _paper(method: str, stops: bool, row: dict[str, Any], levels: dict[str, list[int]]) -> dict[str, float]:
     """Return the numbers of RBQE (ECCV 2020) that are those of `row`, each with the difference, ours less the paper's.
 
-    Its gains (Table 1) are those with early exit; GMACs with early exit are means over the QPs of HEVC (Fig. 5a).
+    Its gains (Table 1) are those with early exit; GMACs with early exit are means over the QPs of HEVC (Fig. 5a). Means
+    stand beside ours only if they are over the same compressors and qualities, `levels`.
     """
+    equal = {name for name in levels if published.averages(IN_THE_PAPER.get(name, name), levels[name])}
     papers = published.read("eccv2020").query("method == @method")
     average = papers.query("source == 'Table 1' and quality == 'ave.'").set_index("compressor")["value"]
     costs = papers.query("metric == 'gmacs_paper' and source in ('Fig. 5a', 'Fig. 6b')")
     several = costs["exit"].max() > 1
     costs = costs[costs["quality"].notna()] if stops else costs[costs["exit"] == costs["exit"].max()]
-    gmacs = costs["value"].mean()
+    same = not stops or (equal == set(levels) and {IN_THE_PAPER.get(name, name) for name in levels} == {"hevc"})
+    gmacs = costs["value"].mean() if same else math.nan
     found = {"gmacs_published": round(gmacs, 1), "gmacs_difference": round(row["gmacs_paper"] - gmacs, 1)}
     for column in [name for name in row if name.startswith("delta_psnr_")]:
         compressor = column.removeprefix("delta_psnr_")
-        paper = average.get(IN_THE_PAPER.get(compressor, compressor), math.nan) if stops or not several else math.nan
+        told = compressor in equal and (stops or not several)
+        paper = average.get(IN_THE_PAPER.get(compressor, compressor), math.nan) if told else math.nan
         found |= {f"{column}_paper": paper, f"{column}_difference": round(row[column] - paper, 3)}
     return found
 
@@ -123,4 +127,5 @@ def note(results: Results) -> str:
         f"Early exit at the IQAM thresholds {results.named_thresholds()}; exit shares in per cent for exit 1/2/3/4/5. "
         "Confidence intervals and tests: intervals.md. The paper's values (RBQE, ECCV 2020, Table 1, Figs. 5a, 6b) "
         "are of other images than these; differences are ours less the paper's."
+        f"{measurements.identical(results.measurements)}"
     )

@@ -88,4 +88,5 @@ def note(results: Results) -> str:
         "exit 1 for the best to the last for the worst; or one for all images. paper: README of PowerQE v1.0, 100 "
         "images of DIV2K halved, RGB, its AR-CNN, DnCNN and DCAD trained for that quality alone; compare digits "
         "under that protocol only. Confidence intervals and tests of the gains: intervals.md."
+        f"{measurements.identical(results.measurements)}"
     )

@@ -1,4 +1,4 @@
-"""Estimate the quality factor of a JPEG file from the picture it was decoded to.
+"""Estimate the quality factor of a JPEG file: from its own tables, or from the picture it was decoded to.
 
 The 8x8 DCT coefficients of a decoded picture are multiples of the quantisation steps, but for the rounding of its
 pixels. Each quality factor is judged by how much more likely its steps make the coefficients than no steps at all: the
@@ -9,6 +9,7 @@ and with a share of outliers.
 
 import functools
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -75,3 +76,20 @@ def _tables() -> np.ndarray:
     """Return the quantisation steps of luma, (100, 64) in row-major order, that the codec writes for each quality."""
     files = (jpeg.encode(np.zeros((8, 8), np.uint8), quality) for quality in jpeg.QUALITIES)
     return np.array([JpegImageFile(io.BytesIO(file)).quantization[0] for file in files])
+
+
+def of_file(path: Path) -> int | None:
+    """Return the quality factor (1..100) that the quantisation tables in a JPEG file come nearest to, None for others.
+
+    The nearest is by the mean distance of the logarithms of the steps of luma: encoders that scale tables of their own,
+    as those of phones do, get the quality factor of libjpeg with steps of about their size.
+    """
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            steps = np.array(image.quantization[0], float) if isinstance(image, JpegImageFile) else np.empty(0)
+    except (OSError, SyntaxError, ValueError, KeyError):
+        return None
+    if steps.size != 64 or (steps < 1).any():
+        return None
+    distances = np.abs(np.log(_tables()) - np.log(steps)).mean(axis=1)
+    return jpeg.QUALITIES[len(distances) - 1 - int(distances[::-1].argmin())]

@@ -1,7 +1,9 @@
 """Read weights strictly and without running code: safetensors, and the files of the original repositories.
 
 A file holds a bare state dict (safetensors; ryanxingql/rbqe), or one as "module_net" or "module_gen" with "module."
-before each key (ryanxingql/powerqe v1.0), or as "state_dict" with "generator." (v3, an mmcv restorer). PyTorch files go
+before each key (ryanxingql/powerqe v1.0), or as "state_dict" with "generator." (v3, an mmcv restorer). Common training
+code wraps it otherwise: "params_ema" and "params" (BasicSR), "model_state_dict" (PyTorch's tutorial), "_orig_mod."
+(torch.compile), "model." (Lightning), "module." beside the number n_averaged (torch.optim.swa_utils). PyTorch files go
 through its unpickler for weights only, which refuses every object that could run code. MATLAB files (`matconvnet`) hold
 the network as a list of layers.
 """
@@ -16,8 +18,10 @@ from qebench.checkpoints import matconvnet, rounding
 
 PYTORCH = {".pt", ".pth", ".ckpt"}
 MATLAB = ".mat"
-CONTAINERS = ("module_net", "module_gen", "state_dict")
-PREFIXES = ("generator.", "module.")
+CONTAINERS = ("module_net", "module_gen", "params_ema", "params", "state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("generator.", "module.", "_orig_mod.", "model.")
+AVERAGED = "n_averaged"  # how many models an averaged one is the mean of
+LFS_POINTER = b"version https://git-lfs"  # how the text that stands for a large file in Git begins
 NUMPY_NUMBER = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 
 
@@ -67,15 +71,43 @@ def read(path: Path) -> dict[str, Tensor]:
         if not isinstance(key, str) or not isinstance(entry, Tensor):
             raise ValueError(f"{path} holds a {type(entry).__name__} as {key!r}, but weights are tensors with names")
 
-    # A restorer's file may also hold a discriminator and a loss network: only the generator is ours.
-    weights = {key: tensor for key, tensor in weights.items() if key.startswith("generator.")} or weights
-    for prefix in PREFIXES:
-        if all(key.startswith(prefix) for key in weights):
-            weights = {key.removeprefix(prefix): tensor for key, tensor in weights.items()}
     try:
-        return rounding.floats(weights)
+        weights = rounding.floats(_unwrapped(weights))
+        _check_values(weights)
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as weights: {error}") from error
+    return weights
+
+
+def _unwrapped(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the network alone, without the prefixes of what it was wrapped in, however deeply."""
+    # A restorer's file may also hold a discriminator and a loss network: only the generator is ours.
+    weights = {key: tensor for key, tensor in weights.items() if key.startswith("generator.")} or weights
+    while weights:
+        others = {key: tensor for key, tensor in weights.items() if key != AVERAGED}
+        prefix = next((prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in others)), None)
+        if prefix is None:
+            break
+        weights = {key.removeprefix(prefix): tensor for key, tensor in others.items()}
+    return weights
+
+
+def _check_values(weights: dict[str, Tensor]) -> None:
+    """Raise ValueError with the first tensor that is no weights: sparse, without values, or not finite in float32."""
+    for key, tensor in weights.items():
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            kind = "quantized" if tensor.is_quantized else "sparse"
+            raise ValueError(f"{key} is {kind}: save it as an ordinary tensor (to_dense, dequantize)")
+        if tensor.is_meta:
+            raise ValueError(f"{key} has no values (PyTorch's meta device): save the network after its weights are set")
+        if tensor.is_complex():
+            raise ValueError(f"{key} holds complex numbers, and networks here have real ones")
+        wrong = int((~tensor.float().isfinite()).sum())
+        if wrong:
+            raise ValueError(
+                f"{wrong} of the {tensor.numel()} numbers in {key} are NaN or infinite: the training diverged, or the "
+                "file is damaged; take an earlier checkpoint"
+            )
 
 
 class _NumpyNumber:
@@ -95,6 +127,9 @@ def _open(path: Path) -> object:
         )
     if path.suffix not in PYTORCH | {".safetensors", MATLAB}:
         raise ValueError(f"{path} is no weights file: its name should end in .safetensors, .pt, .pth, .ckpt or .mat")
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise ValueError(f"{path} is a Git LFS pointer that stands for the weights: get the file by `git lfs pull`")
     if path.suffix == MATLAB:
         return matconvnet.read(path)
     try:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from qebench.common import damage
+
 
 def save(image: np.ndarray, container: str, options: Mapping[str, Any]) -> bytes:
     """Return the file that Pillow writes of a uint8 (H, W) or (H, W, 3) image.
@@ -23,6 +25,8 @@ def read(bitstream: bytes, container: str) -> np.ndarray:
 
     Raises ValueError if it is not a whole file of `container` with one 8-bit gray or RGB picture.
     """
+    if container == "JPEG":
+        damage.check_jpeg(bitstream)
     try:
         image = Image.open(io.BytesIO(bitstream), formats=[container])
         frames = getattr(image, "n_frames", 1)

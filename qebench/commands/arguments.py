@@ -55,5 +55,17 @@ def device(options: argparse.Namespace) -> str:
 
 
 def thresholds(pairs: list[str]) -> dict[str, Threshold]:
-    """Return the thresholds of early exit by compressor, from COMPRESSOR=T as on the command line."""
-    return {name: threshold(value) for name, value in (pair.split("=") for pair in pairs)}
+    """Return the thresholds of early exit by compressor, from COMPRESSOR=T as on the command line.
+
+    Raises ValueError for what is not of that form.
+    """
+    found = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            found[name] = threshold(value)
+        except ValueError:
+            raise ValueError(
+                f"--thresholds {pair!r}: write COMPRESSOR=T, as jpeg=0.8 or hevc=0.95/0.88/0.79/0.78"
+            ) from None
+    return found

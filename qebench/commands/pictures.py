@@ -1,6 +1,7 @@
 """The command for people's own pictures: enhance."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from qebench.commands import arguments
@@ -28,6 +29,7 @@ def run_enhance(options: argparse.Namespace) -> None:
     from qebench import library
     from qebench.common import images
     from qebench.datasets import originals
+    from qebench.networks.outputs import WrongOutput
 
     nested = [originals.sources(path) if path.is_dir() else [path] for path in options.inputs]
     sources = [path for paths in nested for path in paths]
@@ -42,8 +44,14 @@ def run_enhance(options: argparse.Namespace) -> None:
         trained = loaded[compressor]
         if options.threshold is not None:
             trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
-        result = library.enhance(images.read(source), trained, options.exit)
-        images.write(output, result.picture)
+        picture = images.load(source)
+        if picture.remark:
+            tqdm.write(picture.remark, file=sys.stderr)
+        try:
+            result = library.enhance(picture.pixels, trained, options.exit)
+        except WrongOutput as error:
+            raise ValueError(f"{options.method}, image {source}: {error}") from error
+        images.write(output, result.picture, picture.about)
         scores = ", ".join(f"{score:.3f}" for score in result.scores)
         tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
 

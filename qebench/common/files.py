@@ -20,6 +20,9 @@ ADVICE = {
     errno.EROFS: "name another place, or mount it to be written to",
     errno.EACCES: "name another place, or let yourself write there",
 }
+# Columns of our tables that hold names and texts.
+NAMES = {"dataset", "image", "picture", "source", "compressor", "method", "form", "version", "settings", "told"}
+NAMES |= {"sha256", "sha256_source", "rule", "trained_on"}
 
 
 @contextmanager
@@ -89,12 +92,18 @@ def write_csv(rows: "pd.DataFrame | list[dict]", path: Path) -> None:
         pd.DataFrame(rows).to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_csv(path: Path) -> "pd.DataFrame":
-    """Return a table of `write_csv`; raises ValueError with the file's name if it is none."""
+def read_csv(path: Path, text: bool = False) -> "pd.DataFrame":
+    """Return a table of ours: NAMES as text whatever they look like, other columns as numbers unless `text` is asked.
+
+    Empty cells alone are missing: a picture may be called NA, null or 007. Raises ValueError with the file's name if
+    it is no table.
+    """
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(
+            path, keep_default_na=False, na_values=[""], dtype=str if text else dict.fromkeys(NAMES, str)
+        )
     except ValueError as error:  # pandas does not name the file
         raise ValueError(f"{path} is no table ({error}): delete it and run again") from None
 

@@ -2,28 +2,26 @@
 
 Reading is strict because a wrong pixel is worse than a refused file: Pillow cuts 16-bit colours down to their high
 byte without a word, and what is transparent, animated or CMYK has no one RGB picture. Sample values are taken as they
-are stored: gamma and the colour profiles of gray and RGB files are left alone, as the literature does.
+are stored: gamma and the colour profiles of gray and RGB files are left alone, as the literature does. The profile
+goes with the pixels into what is written of them.
 """
 
 import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
-from qebench.common import files
+from qebench.common import damage, files, metadata, tiff
 
-FORMATS = ["PNG", "TIFF", "BMP", "JPEG", "WEBP", "AVIF"]
-if find_spec("pillow_heif"):  # an extra of ours: it carries libheif
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    FORMATS.append("HEIF")
+pillow_heif.register_heif_opener()
+FORMATS = ["PNG", "TIFF", "BMP", "JPEG", "WEBP", "AVIF", "HEIF"]
 COMPRESSION = 3  # zlib's level: half the time of its default 6, for files as large in colour and 9 % larger in gray
 SMALLEST = 16  # pixels a side: SSIM's window takes 11, IQAM two blocks of 8
 LARGEST = 2 * (2**30 // 4 // 3)  # 179 million pixels (512 MiB as RGB): Pillow itself stops there
@@ -35,35 +33,55 @@ _WIDE_MODES = ("I;16", "I;16B", "RGB", "RGBA")  # Pillow's modes of 16-bit files
 _CHANNELS = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}  # FFmpeg's names of them, less the byte order
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture file: uint8 (H, W) or (H, W, 3), what goes with it, and a remark on how it was read, or ""."""
+
+    pixels: np.ndarray
+    about: metadata.Metadata
+    remark: str = ""
+
+
 def read(path: Path) -> np.ndarray:
-    """Return a PNG, TIFF, BMP, JPEG, WebP, AVIF or (with pillow-heif) HEIF file as uint8: (H, W) if gray, else RGB.
+    """Return a PNG, TIFF, BMP, JPEG, WebP, AVIF or HEIF file as uint8: (H, W) if gray, else RGB.
 
     The content decides, not the suffix. Pictures are turned upright as their EXIF orientation says; 16-bit samples are
-    scaled to 8 bits and rounded to nearest; palettes become RGB; CMYK goes to sRGB through the profile in the file.
+    scaled to 8 bits and rounded to nearest; palettes become RGB; CMYK goes to sRGB through the profile in the file. Of
+    a JPEG file of several pictures (MPO) it is the first, and of a TIFF file the one that is no thumbnail.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it is something else, damaged, animated,
     transparent, of samples that do not fit 8 bits (float, 32 bits, CIELAB), under 16x16 or over 179 megapixels.
     """
+    return load(path).pixels
+
+
+def load(path: Path) -> Picture:
+    """Return what `read` returns with its colour profile, EXIF and XMP, and a remark where pictures were left out."""
     encoded = Path(path).read_bytes()
     with _named(path):
-        return _pixels(encoded)
+        picture = _picture(encoded)
+    return replace(picture, remark=picture.remark and f"{path} {picture.remark}")
 
 
 def container(path: Path) -> str:
-    """Return Pillow's name of a file's format, such as "JPEG" or "HEIF", from its content; errors as in `read`."""
+    """Return Pillow's name of a file's format, such as "JPEG" or "HEIF", from its content; errors as in `read`.
+
+    Phones write JPEG files with more than one picture (MPO), which are JPEG files all the same.
+    """
     with _named(path), _decoding(), Image.open(path, formats=FORMATS) as image:
-        return str(image.format)
+        return "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def write(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 (H, W) or (H, W, 3) image as PNG, whole or not at all.
+def write(path: Path, image: np.ndarray, about: metadata.Metadata | None = None) -> None:
+    """Write a uint8 (H, W) or (H, W, 3) image as PNG, whole or not at all, with the metadata of its source if given.
 
     Raises ValueError if `path` does not end in .png or the image is of another kind.
     """
     if Path(path).suffix != ".png" or image.dtype != np.uint8 or image.shape[2:] not in [(), (3,)]:
         raise ValueError(f"{path}: give a name in .png and uint8 (H, W) or (H, W, 3), not {image.dtype} {image.shape}")
     with files.replacing(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG", compress_level=COMPRESSION)
+        options = about.options() if about else {}
+        Image.fromarray(image).save(temporary, format="PNG", compress_level=COMPRESSION, **options)
 
 
 def sha256(image: np.ndarray) -> str:
@@ -83,22 +101,51 @@ def check_size(width: int, height: int) -> None:
         raise ValueError(f"is {width}x{height} pixels: use an image of {SMALLEST}x{SMALLEST} or more")
 
 
-def _pixels(encoded: bytes) -> np.ndarray:
+def _picture(encoded: bytes) -> Picture:
     with _decoding():
         Image.open(BytesIO(encoded), formats=FORMATS).verify()  # the checksums of PNG, which load() skips
         image: Image.Image = Image.open(BytesIO(encoded), formats=FORMATS)
-        frames = getattr(image, "n_frames", 1)
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if frames > 1:
-        raise ValueError(f"holds {frames} pictures: save the one you mean as a file of its own")
+        page, count = _main(image, encoded)
+        about, orientation = metadata.take(image)
+    if count > 1 and image.format != "MPO":
+        raise ValueError(f"holds {count} pictures: save the one you mean as a file of its own")
     wide = _is_wide(image, encoded)
+    _check_damage(image, encoded, page, wide)
     with _decoding():
         image.load()
         if image.format == "TIFF" and not wide:
             orientation = 1  # load() has turned it
         if wide:
-            image = _narrowed(encoded, str(image.format))
-    image = _opaque(_from_cmyk(image) if image.mode == "CMYK" else image)
+            image = _narrowed(encoded, image, page)
+    if image.mode == "CMYK":
+        image, about = _from_cmyk(image), replace(about, icc_profile=None)  # it is sRGB then, and needs none
+    remark = f"holds {count} pictures: the first is taken" if count > 1 else ""
+    return Picture(_upright(_opaque(image), orientation), about, remark)
+
+
+def _main(image: Image.Image, encoded: bytes) -> tuple[int, int]:
+    """Go to the main picture of a file; return its number, from 0, and how many pictures there are but thumbnails."""
+    count = getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or count == 1:
+        return 0, count
+    page, count = tiff.main_page(encoded)
+    image.seek(page)
+    return page, count
+
+
+def _check_damage(image: Image.Image, encoded: bytes, page: int, wide: bool) -> None:
+    """Raise ValueError for damage that the decoder of a file would pass over."""
+    if image.format in ("JPEG", "MPO"):
+        damage.check_jpeg(encoded)
+    elif image.format == "HEIF":
+        damage.check_heif(encoded)
+    elif image.format == "TIFF" and not wide:  # of 16 bits, all is decoded anew
+        with _decoding():
+            segments = tiff.segments(encoded, page)
+        damage.check_tiff(*segments)
+
+
+def _upright(image: Image.Image, orientation: int) -> np.ndarray:
     check_size(*image.size)
     if orientation == 1:  # each copy of a large picture takes as much memory again
         return np.array(image)
@@ -125,8 +172,8 @@ def _decoding() -> Iterator[None]:
         raise
     except Exception as error:  # decoders raise a dozen kinds for damaged files
         raise ValueError(
-            "is no PNG, TIFF, BMP, JPEG, WebP or AVIF picture that can be read, but damaged, of another format or of an"
-            " unusual kind: get it again, or export it as an 8- or 16-bit PNG"
+            "is no PNG, TIFF, BMP, JPEG, WebP, AVIF or HEIF picture that can be read, but damaged, of another format or"
+            " of an unusual kind: get it again, or export it as an 8- or 16-bit PNG"
         ) from error
 
 
@@ -140,25 +187,26 @@ def _is_wide(image: Image.Image, encoded: bytes) -> bool:
         bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
         if set(tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))) != {1}:  # Pillow takes signed bytes for unsigned ones
             raise ValueError("has signed or float samples: export it as an 8- or 16-bit PNG")
-        layout = [tags.get(tag, 1) for tag in (TiffImagePlugin.PLANAR_CONFIGURATION, TiffImagePlugin.FILLORDER)]
-        if bits == 16 and (TiffImagePlugin.TILEWIDTH in tags or layout != [1, 1]):  # FFmpeg takes tiles for rows
-            raise ValueError("is a 16-bit TIFF of tiles, separate planes or reversed bits: export it as PNG")
     if image.mode not in (_WIDE_MODES if bits == 16 else [*_MODES, "CMYK"]):
         raise ValueError(f"has samples of Pillow's kind {image.mode}: export it as an 8- or 16-bit gray or RGB PNG")
     return bits == 16
 
 
-def _narrowed(encoded: bytes, container: str) -> Image.Image:
+def _narrowed(encoded: bytes, image: Image.Image, page: int) -> Image.Image:
     """Return a 16-bit PNG or TIFF as 8-bit L, LA, RGB or RGBA, each sample rounded to nearest."""
+    samples = tiff.wide(encoded, page) if image.format == "TIFF" else _wide_png(encoded)
+    return Image.fromarray(((samples.astype(np.uint32) + 128) // 257).astype(np.uint8))  # 65535 = 257 * 255: no ties
+
+
+def _wide_png(encoded: bytes) -> np.ndarray:
     import av
 
-    with av.open(BytesIO(encoded), "r", format=f"{container.lower()}_pipe") as stream:
+    with av.open(BytesIO(encoded), "r", format="png_pipe") as stream:
         frame = next(stream.decode(video=0))
     kind, order = frame.format.name[:-2], frame.format.name[-2:]
     rows = np.frombuffer(memoryview(frame.planes[0]), "<u2" if order == "le" else ">u2").reshape(frame.height, -1)
     samples = rows[:, : frame.width * _CHANNELS[kind]].reshape(frame.height, frame.width, -1)
-    rounded = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 257 * 255, so there are no ties
-    return Image.fromarray(rounded[..., 0] if kind == "gray16" else rounded)
+    return samples[..., 0] if kind == "gray16" else samples
 
 
 def _from_cmyk(image: Image.Image) -> Image.Image:

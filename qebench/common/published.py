@@ -1,10 +1,11 @@
 """Published numbers, as tidy tables; README.md names the papers and their protocols."""
 
+from collections.abc import Iterable
 from functools import cache
 
 import pandas as pd
 
-from qebench.common import plugins
+from qebench.common import files, plugins
 
 FOLDER = plugins.ROOT / "benchmarks/published"
 KEYS = ["dataset", "compressor", "quality", "method", "form", "exit", "threshold", "metric"]
@@ -19,7 +20,7 @@ def read(paper: str) -> pd.DataFrame:
     quality "ave." is the mean over a compressor's qualities. uncertainty is how far the value may be from what the
     authors had: where the file does not say, half a unit of the last digit printed.
     """
-    rows = pd.read_csv(FOLDER / f"{paper}.csv", dtype=str, usecols=COLUMNS)[COLUMNS]
+    rows = files.read_csv(FOLDER / f"{paper}.csv", text=True)[COLUMNS]
     decimals = rows["value"].str.partition(".")[2].str.len()
     numbers = rows[["exit", "threshold", "value", "uncertainty"]].astype(float)
     numbers["uncertainty"] = numbers["uncertainty"].fillna(0.5 * 10.0**-decimals)
@@ -33,3 +34,9 @@ def read_all() -> pd.DataFrame:
 
 
 IN_THE_PAPER = {"hm": "hevc"}  # its HEVC is HM; other compressors are called the same
+
+
+def averages(compressor: str, qualities: Iterable) -> bool:
+    """Return whether the averages in Table 1 of eccv2020 for a compressor, as it names it, are over these qualities."""
+    rows = read("eccv2020").query("source == 'Table 1' and compressor == @compressor and quality != 'ave.'")
+    return set(rows["quality"]) == {str(quality) for quality in qualities}

@@ -31,8 +31,8 @@ NOTE = (
 
 def combine(parts: list[Path], kept: list[Path]) -> pd.DataFrame:
     """Return the rows of the `parts`, measured here, and after them those of `kept` files of FOLDER, with `source`."""
-    frames = [pd.read_csv(path).assign(source=HERE) for path in parts]
-    frames += [pd.read_csv(path).assign(source=path.stem) for path in kept]
+    frames = [files.read_csv(path).assign(source=HERE) for path in parts]
+    frames += [files.read_csv(path).assign(source=path.stem) for path in kept]
     return pd.concat(frames, ignore_index=True).convert_dtypes()  # whole numbers stay so beside empty cells
 
 
@@ -41,7 +41,7 @@ def keep(name: str, latency: Path, folder: Path = FOLDER) -> Path:
 
     Raises ValueError if the machine was busy, or it cannot be told whether it was.
     """
-    rows = pd.read_csv(latency).query("source == @HERE").drop(columns="source")
+    rows = files.read_csv(latency).query("source == @HERE").drop(columns="source")
     disturbed = rows[~(rows["busy_cores"] <= machine.BUSY)]
     if len(disturbed):
         raise ValueError(

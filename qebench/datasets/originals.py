@@ -6,6 +6,8 @@ The manifest is what other stages depend on: a prepared image that is not the li
 import csv
 import os
 import shutil
+import sys
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ from qebench.datasets.known import COLLECTIONS
 DEMO = ("astronaut", "brick", "camera", "chelsea", "coffee", "gravel", "motorcycle_left", "motorcycle_right")
 
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".webp", ".avif", ".heic")
+STRANGE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, ends of lines
+LONGEST = 180  # bytes of a name, out of the 255 of file systems: the examples add quality, method and exit
 COLUMNS = ("image", "source", "sha256_source", "sha256", "height", "width")
 
 
@@ -48,8 +52,8 @@ class Protocol:
 def sources(folder: Path | None) -> list[Path]:
     """Return the picture files directly in a folder, by name, or those of the demo without one.
 
-    Raises NotADirectoryError if there is no such folder, and ValueError if it has no pictures or two of the same name
-    but for the suffix, which would be one prepared image.
+    Raises NotADirectoryError if there is no such folder, and ValueError if it has no pictures, one with a name that
+    cannot be kept, or two of the same name but for the suffix, which would be one prepared image.
     """
     if folder is None:
         installed = find_spec("skimage")  # finding it does not import it, which takes a second
@@ -64,11 +68,23 @@ def sources(folder: Path | None) -> list[Path]:
         raise ValueError(f"{folder} has no pictures: put files in it that end in {', '.join(SUFFIXES)}")
     seen: dict[str, Path] = {}
     for path in found:
-        stem = path.stem.casefold()  # macOS and Windows would not tell Lena.png from lena.png
+        _check_name(path)
+        # macOS and Windows would not tell Lena.png from lena.png, macOS two ways to write an accent neither
+        stem = unicodedata.normalize("NFC", path.stem).casefold()
         if stem in seen:
             raise ValueError(f"{folder} has both {seen[stem].name} and {path.name}: rename or remove one")
         seen[stem] = path
     return found
+
+
+def _check_name(path: Path) -> None:
+    """Raise ValueError if a picture's name cannot go into tables and the names of what is made of it."""
+    strange = next((sign for sign in path.name if unicodedata.category(sign) in STRANGE), None)
+    if strange is not None:
+        kind = "a byte that is no UTF-8" if unicodedata.category(strange) == "Cs" else f"the character {strange!r}"
+        raise ValueError(f"{str(path)!a} has {kind} in its name, which no table can hold: rename it")
+    if len(path.stem.encode()) > LONGEST:
+        raise ValueError(f"{path} has a name of over {LONGEST} bytes, to which nothing can be added: rename it")
 
 
 def choose(name: str, folder: Path | None, split: Path | None = None) -> list[Path]:
@@ -164,7 +180,10 @@ def load(folder: Path, manifest: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _write_one(source: Path, protocol: Protocol, folder: Path, name: str) -> tuple:
-    image = images.read(source)
+    picture = images.load(source)
+    if picture.remark:
+        print(picture.remark, file=sys.stderr)
+    image = picture.pixels
     if name in COLLECTIONS:
         membership.identify(name, source, image)
     try:

@@ -17,12 +17,18 @@ def chosen(rows: pd.DataFrame, thresholds: dict[str, Threshold]) -> pd.DataFrame
 
     `rows` are measurements; `thresholds` gives the threshold of each compressor. A method takes that of the compressor
     which its weights are for.
+
+    Raises ValueError if one has no threshold.
     """
     scores = rows[rows["metric"] == "iqam"].reset_index(drop=True)
     last = scores.groupby(KEYS, sort=False)["exit"].transform("max")
     codec = scores["trained_on"].where(scores["trained_on"] != "", scores["compressor"])
+    several = scores[last > 1]
+    missing = [name for name in codec[several.index].unique() if name not in thresholds]
+    if missing:
+        raise ValueError(f"there is no threshold of early exit for {missing[0]}: add {missing[0]}=T to the thresholds")
     limits = pd.Series(np.inf, scores.index)
-    for (name, count), exits in scores["exit"].groupby([codec, last], sort=False):
+    for (name, count), exits in several["exit"].groupby([codec, last], sort=False):
         limits[exits.index] = np.array([*per_exit(thresholds[name], count), np.inf])[exits - 1]
     reached = scores["value"] >= limits
     candidates = scores[(last > 1) & (reached | (scores["exit"] == last))]

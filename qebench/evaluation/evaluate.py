@@ -4,6 +4,7 @@ Networks run in batches of images of one size; a batch is one image on a CPU, wh
 next batch is read meanwhile, and metrics and scores are computed on the network's device.
 """
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
@@ -15,9 +16,10 @@ import pandas as pd
 import torch
 
 from qebench.common import files, plugins, provenance
+from qebench.common.metrics import IDENTICAL
 from qebench.datasets import manifests, originals
 from qebench.evaluation import pace
-from qebench.networks import loading, multi_exit, pixels, tiling
+from qebench.networks import loading, multi_exit, outputs, pixels, tiling
 from qebench.networks.network import Network
 
 CPU_BATCH, GPU_BATCH = 1, 8
@@ -43,7 +45,8 @@ def evaluate(
     quality, and each gets a record of provenance. `block_size` and `variant` are those of the IQAM. The method
     `decoded` also gets the bits per pixel of the bitstreams.
 
-    Raises ValueError if the method has random start values and was given no weights.
+    Raises ValueError if the method has random start values and was given no weights, returns what is no image, or if a
+    metric is NaN or infinite: it names method, image and exit.
     """
     timer = pace.Pace(device)
     network = loading.load(method, weights, device)
@@ -54,10 +57,14 @@ def evaluate(
     order: dict[tuple[int, str], int] = {}
     for manifest in decoded:
         quality = int(manifest.stem)
-        bits = pd.read_csv(manifest, dtype={"image": str})  # a picture may be named by a number
+        bits = files.read_csv(manifest)
         batches = _ahead(_batches(originals, manifest, size))
         for names, references, images in timer.each("waiting for images", batches):
-            for exit, metric, values in _measure(network, references, images, modules, scoring, device, timer):
+            try:
+                found = _measure(network, references, images, modules, scoring, device, timer)
+            except outputs.WrongOutput as error:
+                raise ValueError(f"{method}, image {names[error.place]} at quality {quality}: {error}") from error
+            for exit, metric, values in found:
                 rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
         order |= {(quality, name): len(order) + place for place, name in enumerate(bits["image"])}
         if method == "decoded":
@@ -66,11 +73,22 @@ def evaluate(
         listed = {"count": len(bits), "manifest_sha256": files.sha256(originals)}
         scored = {"block_size": block_size, "variant": variant}
         records.append({"quality": quality, "codec": codec, "images": listed, "iqam": scored})
+    _check_finite(rows, method)
     rows.sort(key=lambda row: order[row[:2]])  # so that the rows of parts, joined, are those of the whole
     frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
     count = sum(record["images"]["count"] for record in records)
     common = _origin(method, weights, device)
     return frame, [record | common for record in records], timer.text(count)
+
+
+def _check_finite(rows: list[tuple], method: str) -> None:
+    """Raise ValueError with the first row (quality, image, exit, metric, value) that no mean can be taken over."""
+    for quality, name, exit, metric, value in rows:
+        if not math.isfinite(value):
+            raise ValueError(
+                f"{method}, image {name} at quality {quality}: {metric} of exit {exit} is {value}, over which there is "
+                f"no mean: a metric gives a finite number, as PSNR does by {IDENTICAL:.0f} dB for equal pictures"
+            )
 
 
 def _origin(method: str, weights: Path | None, device: str) -> dict:
@@ -104,6 +122,14 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
+def _per_image(values: object, metric: str, count: int) -> torch.Tensor:
+    """Return the values of a metric; raise ValueError unless they are one real number per image."""
+    if not isinstance(values, torch.Tensor) or values.shape != (count,) or values.is_complex():
+        found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, torch.Tensor) else type(values).__name__
+        raise ValueError(f"the metric {metric} returns {found} for {count} images: it should be float64 ({count},)")
+    return values.double()
+
+
 @torch.inference_mode()
 def _measure(
     network: Network,
@@ -127,6 +153,7 @@ def _measure(
                 found[exit, CHANGE] = multi_exit.change(enhanced, [decoded, *exits][exit - 1]).double()
             rounded, unrounded = pixels.to_bytes(enhanced).double(), pixels.to_levels(enhanced).double()
             for name, metric in metrics.items():
-                found[exit, name] = metric.measure(originals, rounded if metric.ROUNDED else unrounded)
+                value = metric.measure(originals, rounded if metric.ROUNDED else unrounded)
+                found[exit, name] = _per_image(value, name, len(images))
         values = torch.stack([*found.values()]).tolist()  # the only time that a GPU's results are waited for
     return [(*key, value) for key, value in zip(found, values, strict=True)]

@@ -10,9 +10,11 @@ method and trained_on.
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from qebench.common import files
+from qebench.common.metrics import IDENTICAL
 
 COLUMNS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
 PROVENANCE = b"qebench"
@@ -41,6 +43,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[dict]]:
         table = pyarrow.parquet.read_table(path, page_checksum_verification=True)
         provenance = json.loads(table.schema.metadata[PROVENANCE])
         rows = table.select(COLUMNS).to_pandas()
+        _check_finite(rows)
     except FileNotFoundError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -85,11 +88,34 @@ def native(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def select(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the rows of a metric; raise ValueError if it was not measured."""
+    """Return the rows of a metric; raise ValueError if it was not measured, or is NaN or infinite somewhere."""
     chosen = rows[rows["metric"] == metric]
     if chosen.empty:
         raise ValueError(f"{metric} was not measured: add it to metrics in the config")
+    _check_finite(chosen)
     return chosen
+
+
+def identical(rows: pd.DataFrame) -> str:
+    """Return a sentence, after a blank, on results that equal their original (their PSNR is infinite), or ""."""
+    keys = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit"]
+    psnr = rows[rows["metric"].isin(["psnr", "psnr_unrounded"])]
+    count = len(psnr.loc[psnr["value"] >= IDENTICAL, keys].drop_duplicates())
+    total = len(psnr[keys].drop_duplicates())
+    return (
+        f" {count} of {total} results equal their original: their PSNR counts as {IDENTICAL:.0f} dB." if count else ""
+    )
+
+
+def _check_finite(rows: pd.DataFrame) -> None:
+    wrong = rows[~np.isfinite(rows["value"].to_numpy(float))]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise ValueError(
+            f"{first['metric']} of {first['method']}, image {first['image']} by {first['compressor']} at "
+            f"{first['quality']}, exit {first['exit']} is {first['value']}, as are {len(wrong) - 1} others: no mean "
+            "can be taken; delete the measurements and run again"
+        )
 
 
 def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -97,7 +123,7 @@ def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
     The result has the columns of the measurements, with the gain as `value`.
 
-    Raises ValueError if the metric was not measured.
+    Raises ValueError if the metric was not measured, or is NaN or infinite somewhere.
     """
     rows = select(rows, metric)
     keys = ["dataset", "image", "compressor", "quality"]

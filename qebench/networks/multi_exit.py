@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from qebench.iqa import iqam
-from qebench.networks import pixels, thresholds
+from qebench.networks import outputs, pixels, thresholds
 from qebench.networks.network import Network
 from qebench.networks.thresholds import Threshold
 
@@ -72,9 +72,13 @@ def enhance(network: Network, x: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
     """Return the enhanced images and the exit (N,) that each took, counted from 1.
 
     `x` and the enhanced images are float (N, C, H, W) in [0, 1], the latter unclipped.
+
+    Raises ValueError if there are not as many thresholds as exits, and outputs.WrongOutput if what the network returns
+    cannot be used.
     """
     enhanced, exits = torch.empty_like(x), torch.zeros(len(x), dtype=torch.long, device=x.device)
     for step in walk(network.exits(x), network.exit_count, rule):
+        outputs.check_values(step.images, step.exit)
         enhanced.index_copy_(0, step.places, step.images)
         exits.index_fill_(0, step.places, step.exit)
     return enhanced, exits

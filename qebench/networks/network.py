@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from qebench.networks import pixels
+from qebench.networks import outputs, pixels
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,35 @@ class Network:
 
         `x` is float (N, C, H, W) in [0, 1], of any size, with the network's channels; so is each result, unclipped.
         Indices (M,) of some images, sent back instead of asking for the next exit, drop all others.
+
+        Raises outputs.WrongOutput if a result is no tensor of the shape, type and device of its input, or if there are
+        fewer or more exits than `exit_count`.
         """
         height, width = x.shape[2:]
         padded = pixels.pad(x, self.multiple)
         if self.exit_count == 1:
-            yield self.module(padded)[..., :height, :width]
+            yield outputs.check_kind(self.module(padded), padded, 1)[..., :height, :width]
             return
         several: Any = self.module
-        stages, kept = several.exits(padded), None
-        for _ in range(self.exit_count):
-            kept = yield stages.send(kept)[..., :height, :width]
+        stages, kept, left, exit = several.exits(padded), None, padded, 0
+        while True:
+            try:
+                images = stages.send(kept)
+            except StopIteration:
+                outputs.count_exits(exit, self.exit_count)
+                return
+            exit += 1
+            if exit > self.exit_count:
+                outputs.count_exits(exit, self.exit_count)
+            left = left if kept is None else left[: len(kept)]
+            kept = yield outputs.check_kind(images, left, exit)[..., :height, :width]
 
     def last(self, x: Tensor, exit: int | None = None) -> Tensor:
         """Return the enhanced images of the last exit, or of `exit`, none of the others computed; `x` as in `exits`."""
         height, width = x.shape[2:]
         padded = pixels.pad(x, self.multiple)
         enhanced = self.module(padded) if exit in (None, self.exit_count) else self.module(padded, exit)
-        return enhanced[..., :height, :width]
+        return outputs.check_kind(enhanced, padded, exit or self.exit_count)[..., :height, :width]
 
 
 def describe(module: nn.Module, name: str = "") -> Network:

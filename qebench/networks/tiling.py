@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from qebench.common import memory
-from qebench.networks import pixels
+from qebench.networks import outputs, pixels
 from qebench.networks.network import Network
 
 WHOLE = 2048  # side of the largest image enhanced in one piece, pixels: that of DIV2K
@@ -39,12 +39,22 @@ def stages(
     Images over WHOLE in height or width are enhanced by tiles, all exits of a tile at once while the results fit in
     HELD; of larger images each exit is computed from the start when it is asked for.
 
-    Raises ValueError if the images have other channels than the network takes and it does not take one.
+    Raises ValueError if the images have other channels than the network takes and it does not take one, and
+    outputs.WrongOutput if what the network returns cannot be used.
     """
     planes = network.planes(x)
     if max(x.shape[2:]) <= WHOLE:
-        for enhanced in islice(network.exits(pixels.to_unit(planes)), first - 1, None):
-            yield (pixels.to_bytes(enhanced) if rounded else enhanced).reshape(x.shape)
+        unit = pixels.to_unit(planes)
+        given = unit.clone()
+        try:
+            for exit, enhanced in enumerate(network.exits(unit), start=1):
+                outputs.check_values(enhanced, exit)
+                outputs.check_input(unit, given, exit)
+                if exit >= first:
+                    yield (pixels.to_bytes(enhanced) if rounded else enhanced).reshape(x.shape)
+        except outputs.WrongOutput as error:
+            error.place //= len(planes) // len(x)
+            raise
     else:
         count = network.exit_count - first + 1
         together = count if count * x.numel() <= HELD else 1

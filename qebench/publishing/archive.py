@@ -41,7 +41,14 @@ def write(results: Path, archive: Path) -> None:
     included = {path.resolve() for pattern in DATA for path in results.glob(pattern)} | {
         path.resolve() for path in found
     }
-    included |= {(path.parent / name).resolve() for path, record in found.items() for name in record["files"]}
+    for path, record in found.items():
+        for name, sha256 in (record["inputs"] | record["files"]).items():
+            file = (path.parent / name).resolve()
+            if not file.is_file() or files.sha256(file) != sha256:
+                raise ValueError(
+                    f"{file} is not what {path} says: run the workflow again, or `verify`, which says more"
+                )
+            included.add(file)
     entities = {path: _add(crate, results.resolve(), path) for path in sorted(included)}
     for path, record in found.items():
         program = crate.add(
@@ -62,18 +69,14 @@ def write(results: Path, archive: Path) -> None:
             for each in record["measured"]["methods"]
             if each["weights"]
         ]
-        made_of = {(path.parent / name).resolve(): sha256 for name, sha256 in record["inputs"].items()}
-        published = {(path.parent / name).resolve(): sha256 for name, sha256 in record["files"].items()}
-        for file, sha256 in (made_of | published).items():
-            if not file.is_file() or files.sha256(file) != sha256:
-                raise ValueError(
-                    f"{file} is not what {path} says: run the workflow again, or `verify`, which says more"
-                )
+        made_of, published = (
+            [entities[(path.parent / name).resolve()] for name in record[kind]] for kind in ("inputs", "files")
+        )
         crate.add_action(
             program,
             f"#{path.relative_to(results).as_posix()}",
-            object=[entities[file] for file in made_of] + weights,
-            result=[entities[file] for file in published],
+            object=made_of + weights,
+            result=published,
             properties={"name": f"{path.name.removesuffix(provenance.SUFFIX)} of QEBench"},
         )
     with files.replacing(archive) as temporary:
@@ -81,7 +84,8 @@ def write(results: Path, archive: Path) -> None:
 
 
 def _add(crate: "ROCrate", root: Path, path: Path) -> "File":
-    name = path.relative_to(root).as_posix()
+    inside = path.is_relative_to(root)
+    name = path.relative_to(root).as_posix() if inside else f"inputs/{files.sha256(path)[:12]}-{path.name}"
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
     about = {"sha256": files.sha256(path), "contentSize": str(path.stat().st_size)}
     return crate.add_file(path, name, properties=about | ({"encodingFormat": kind} if kind else {}))

@@ -38,7 +38,7 @@ def _means(results: Results, papers: pd.DataFrame) -> pd.DataFrame:
     values = pd.concat(values, ignore_index=True)
     values = values.assign(quality=values["quality"].astype(str))
     keys = ["compressor", "quality", "method", "exit", "threshold", "metric"]
-    complete = values[values["compressor"].isin(_complete(rows, papers))]
+    complete = values[values["compressor"].isin(_complete(rows))]
     average = complete.groupby([*IMAGE, *[key for key in keys if key != "quality"]], dropna=False)["value"].mean()
     values = pd.concat([values, average.reset_index().assign(quality=AVERAGE)])
     found = values.groupby(keys, dropna=False, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
@@ -52,12 +52,10 @@ def _means(results: Results, papers: pd.DataFrame) -> pd.DataFrame:
     return found.merge(wanted[["paper", *published.KEYS]].drop_duplicates(), on=keys)
 
 
-def _complete(rows: pd.DataFrame, papers: pd.DataFrame) -> list[str]:
+def _complete(rows: pd.DataFrame) -> list[str]:
     """Return the compressors with the qualities over which the paper's averages are, and no others."""
-    averaged = papers[papers["source"].eq("Table 1") & papers["quality"].ne(AVERAGE)]
-    theirs = averaged.groupby("compressor")["quality"].agg(set)
-    ours = rows.groupby("compressor")["quality"].agg(lambda qualities: set(qualities.astype(str)))
-    return [name for name in ours.index if ours[name] == theirs.get(IN_THE_PAPER.get(name, name))]
+    levels = rows.groupby("compressor")["quality"].unique()
+    return [name for name in levels.index if published.averages(IN_THE_PAPER.get(name, name), levels[name])]
 
 
 def _values(rows: pd.DataFrame, results: Results, papers: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
+from qebench.common import files
 from qebench.common.style import STYLE
 from qebench.datasets import manifests
 from qebench.evaluation import examples
@@ -29,7 +30,7 @@ NAMES = ["crop", "picture; errors", "IQAM"]
 
 def draw(listed: Path, block_size: int, variant: str) -> Figure:
     """Return three rows per picture; `listed` is a file of `examples.write`, the rest is for the IQAM."""
-    rows = pd.read_csv(listed, dtype={"picture": str})
+    rows = files.read_csv(listed)
     qualities = sorted(rows["quality"].unique())
     rows = rows[rows["quality"] == qualities[len(qualities) // 2]]
     groups = [group.to_dict("records") for _, group in rows.groupby("picture", sort=False)]

@@ -120,6 +120,6 @@ def _again(results: Path, rows: pd.DataFrame, records: list[dict], key: tuple, d
 def _decoded(results: Path, dataset: str, compressor: str, quality: int, image: str) -> Path:
     """Return the manifest of the data set's part that has an image."""
     for manifest in shards.manifests(results / "decoded", dataset, f"{compressor}/{quality}.csv"):
-        if image in set(pd.read_csv(manifest, dtype={"image": str})["image"]):
+        if image in set(files.read_csv(manifest)["image"]):
             return manifest
     raise FileNotFoundError(f"{results}/decoded has no {image} of {dataset} by {compressor} at {quality}")

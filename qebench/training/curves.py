@@ -15,7 +15,7 @@ from qebench.common.style import COLOURS, MARKERS, STYLE
 
 def write(table: Path, output: Path) -> None:
     """Draw the CSV file of a training run as PNG; the same file gives the same bytes."""
-    figure = draw(pd.read_csv(table), output.stem)
+    figure = draw(files.read_csv(table), output.stem)
     with files.replacing(output) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     plt.close(figure)

@@ -20,8 +20,8 @@ rule prepare:
         bytes=lambda wildcards: sum(path.stat().st_size for path in pictures(wildcards)),
         code=code("qebench.datasets.originals"),
     shell:
-        "python -m qebench step prepare {params.source:q} -o {output.manifest} --dataset {wildcards.dataset} {params.split}"
-        " --colour {params.colour} {params.crop} --scale {params.scale} 2> {log}"
+        "python -m qebench step prepare -o {output.manifest} --dataset {wildcards.dataset} {params.split}"
+        " --colour {params.colour} {params.crop} --scale {params.scale} -- {params.source:q} 2> {log}"
 
 
 rule shard:

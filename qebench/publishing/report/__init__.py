@@ -68,7 +68,7 @@ def _table(path: Path) -> dict:
 
     The note is the last paragraph of the Markdown version, if that is none of a table.
     """
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = files.read_csv(path, text=True).fillna("")
     note = path.with_suffix(".md").read_text(encoding="utf-8").rpartition(MARK)[2].strip()
     note = "" if note.startswith("|") else note
     return {"name": path.stem.replace("_", " "), "note": note, "columns": list(frame), "rows": frame.values.tolist()}

@@ -1,5 +1,6 @@
 """The interactive plots of the report: gains over qualities, gains of single images, rate and distortion."""
 
+import html
 from collections.abc import Iterator
 
 import pandas as pd
@@ -33,14 +34,14 @@ def draw(results: Results) -> list[dict]:
         ]
         for title, text, figure in kinds:
             number = len(drawn)
-            html = figure.to_html(
+            code = figure.to_html(
                 full_html=False,
                 include_plotlyjs=False,
                 div_id=f"plot-{number}",
                 default_height="26rem",
                 config={"responsive": True, "displaylogo": False},
             )
-            drawn.append({"title": title, "text": text, "compressor": compressor, "html": html})
+            drawn.append({"title": title, "text": text, "compressor": compressor, "html": code})
     return drawn
 
 
@@ -57,7 +58,7 @@ def _images(rows: pd.DataFrame) -> go.Figure:
             x=curve["quality"].astype(str),
             y=curve["gain"],
             name=label,
-            text=curve["image"],
+            text=curve["image"].map(html.escape),  # plotly takes a part of HTML in texts
             boxpoints="all",
             hovertemplate="%{text}, quality %{x}: %{y:.3f} dB",
             marker={**look["marker"], "size": 4},

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from qebench.common import files
 from qebench.datasets import manifests
 from qebench.evaluation import examples
 
@@ -23,7 +24,7 @@ def groups(paths: list[Path]) -> tuple[list[dict], int]:
     """
     listed: list[tuple[int, int, str, list[dict]]] = []
     for path in paths:
-        rows = [row | {"manifest": path} for row in pd.read_csv(path, dtype={"picture": str}).to_dict("records")]
+        rows = [row | {"manifest": path} for row in files.read_csv(path).to_dict("records")]
         qualities = sorted({row["quality"] for row in rows})
         for quality in qualities:
             middle = min(qualities.index(quality), len(qualities) - 1 - qualities.index(quality))
