@@ -61,6 +61,7 @@ def test_every_folder_has_plugins():
         "compressors",
         "benchmarks/metrics",
         "benchmarks/tables",
+        "benchmarks/exit_rules",
         "benchmarks/figures",
         "benchmarks/studies",
     }
