@@ -6,6 +6,7 @@ name, "cuda:1", so that the second GPU is not answered for by the first.
 
 import contextlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,16 @@ def free_bytes(device: str) -> int:
     """Return the memory of a GPU that is free, what PyTorch keeps for reuse included."""
     gpu = module(device)
     return gpu.mem_get_info(device)[0] + gpu.memory_reserved(device) - gpu.memory_allocated(device)
+
+
+def peak_bytes(compute: Callable[[], object], device: str) -> int:
+    """Return the memory of tensors that a computation on a GPU takes at its peak beyond what was in use before."""
+    gpu = module(device)
+    before = gpu.memory_allocated(device)
+    gpu.reset_peak_memory_stats(device)
+    compute()
+    gpu.synchronize(device)
+    return gpu.max_memory_allocated(device) - before
 
 
 def release(device: str) -> None:

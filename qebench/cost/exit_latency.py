@@ -24,14 +24,20 @@ RUNS = 3  # of every picture
 
 
 def measure(
-    method: str, weights: Path | None, compressor: str, decoded: list[Path], rule: Rule, device: str
+    method: str,
+    weights: Path | None,
+    compressor: str,
+    decoded: list[Path],
+    rule: Rule,
+    device: str,
+    precision: str = "float32",
 ) -> list[dict]:
     """Return one record (latency.COLUMNS) per quality and way: all of the network, and early exit if it has exits.
 
     `decoded` are the manifests of decoded pictures, named by their quality. Pictures are cut to 512x512 pixels, from
     the upper left, which keeps the codec's block grid; if some are smaller, those of the commonest size are taken.
     """
-    network, records = loading.build(method, weights, device), []
+    network, records = loading.build(method, weights, device, precision), []
     for manifest in decoded:
         pictures = originals.load(manifest.with_suffix(""), manifest)
         images = _of_one_size([image[:SIDE, :SIDE] for _, image in pictures])
@@ -39,7 +45,7 @@ def measure(
         head = {"method": method, "compressor": compressor, "quality": int(manifest.stem), "pictures": len(images)}
         with machine.Watch() as watch:
             rows = [head | row for row in _compare(network, batches, rule, device)]
-        records += latency.complete(rows, batches[0], watch, device)
+        records += latency.complete(rows, batches[0], watch, device, network.precision)
     return records
 
 

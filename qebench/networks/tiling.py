@@ -24,26 +24,29 @@ OVERLAP = 192
 HELD = 2**27  # pixels of results in memory at a time (512 MiB): five exits of 27 megapixels
 
 
-def enhance(network: Network, x: Tensor) -> list[Tensor]:
-    """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped."""
-    return list(stages(network, x))
+def enhance(network: Network, x: Tensor, whole: int = WHOLE) -> list[Tensor]:
+    """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped.
+
+    Those over `whole` pixels in height or width go by tiles.
+    """
+    return list(stages(network, x, whole=whole))
 
 
 @torch.inference_mode()
 def stages(
-    network: Network, x: Tensor, first: int = 1, rounded: bool = False
+    network: Network, x: Tensor, first: int = 1, rounded: bool = False, whole: int = WHOLE
 ) -> Generator[Tensor, Tensor | None, None]:
     """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
     `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
-    Images over WHOLE in height or width are enhanced by tiles, all exits of a tile at once while the results fit in
+    Images over `whole` in height or width are enhanced by tiles, all exits of a tile at once while the results fit in
     HELD; of larger images each exit is computed from the start when it is asked for.
 
     Raises ValueError if the images have other channels than the network takes and it does not take one, and
     outputs.WrongOutput if what the network returns cannot be used.
     """
     planes = network.planes(x)
-    if max(x.shape[2:]) <= WHOLE:
+    if max(x.shape[2:]) <= whole:
         unit = pixels.to_unit(planes)
         given = unit.clone()
         try:

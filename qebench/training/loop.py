@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from qebench.checkpoints import reading
-from qebench.common import files, provenance
+from qebench.common import devices, files, provenance
 from qebench.networks import loading
 from qebench.training import journal, losses, parallel, validation
 from qebench.training.journal import Journal
@@ -28,6 +28,7 @@ VALIDATION_SIDE = 256  # pixels
 CHECKPOINT_EVERY = 30  # seconds
 FIRST_CHECK = (60, 50)  # seconds and steps after which a network should gain
 SMALLEST_HALF = 64  # pixels a side of crops
+PAIRS = 0.5  # of a GPU's free memory: the most that pairs may take there
 AGREE_EVERY = 10  # steps between which several processes do not ask each other whether to stop
 
 
@@ -58,9 +59,9 @@ def train(
     if several and len(pairs.qualities) != (rows := len(losses.EXIT_WEIGHTS[settings.exit_weights])):
         raise ValueError(f"exit weights are those of {rows} qualities, not of {len(pairs.qualities)}: make exits equal")
     torch.manual_seed(settings.seed)
-    pairs, model = pairs.to(device), model.to(device).train()
+    pairs, model = placed(pairs, device), model.to(device).train()
     loading.channels_last(model)
-    _, decoded, _ = pairs.batch(settings.batch, settings.patch, settings.seed)
+    decoded = pairs.batch(settings.batch, settings.patch, settings.seed)[1].to(device)
     if initial is None:
         start(model, decoded)
     else:
@@ -80,6 +81,15 @@ def train(
     record = _record(run, labels or {}, validation.gains(run.average.module, validation_pairs, device))
     write(run.average.module.state_dict(), record, output)
     return record
+
+
+def placed(pairs: Pairs, device: str) -> Pairs:
+    """Return the pairs on a device if they take no more than PAIRS of its free memory, else as they are.
+
+    Crops are the same in both cases; of the latter each batch is moved by itself.
+    """
+    fits = device == "cpu" or pairs.pixels.nbytes <= PAIRS * devices.free_bytes(device)
+    return pairs.to(device) if fits else pairs
 
 
 def write(weights: dict[str, Tensor], record: dict, output: Path) -> None:
@@ -137,8 +147,16 @@ def _step(run: Run, pairs: Pairs) -> None:
     began = time.monotonic()
     share = slice(parallel.rank(), None, parallel.count())
     batch = pairs.batch(settings.batch, settings.patch, settings.seed * 1_000_003 + run.progress.step, share)
+    original, decoded, quality = (tensor.to(run.device) for tensor in batch)
     clock.waiting += time.monotonic() - began
-    run.update(batch)
+    try:
+        run.update((original, decoded, quality))
+    except torch.OutOfMemoryError:
+        raise ValueError(
+            f"{provenance.device_name(run.device)} has too little memory left for {settings.batch} crops of "
+            f"{settings.patch} pixels: take a smaller --batch or --patch (and remove the checkpoint, which is of "
+            "other settings), or end what else runs on it"
+        ) from None
     clock.stepping += time.monotonic() - began
 
 

@@ -114,6 +114,8 @@ class Gpu(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = dict(kwargs or {})
         name = func._schema.name
+        if name == "aten::_has_compatible_shallow_copy_type":  # asked by Module.to
+            return False
         tensors = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
         index = _index(name, tensors, args)
         target = kwargs.get("device")
