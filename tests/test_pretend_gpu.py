@@ -10,17 +10,20 @@ import pandas as pd
 import pytest
 import torch
 from helpers import pretend_gpu
+from pictures import small
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from benchmarks.studies import gpu_check
 from compressors import jpeg
-from methods import dcad
+from methods import rbqe
+from qebench import config
 from qebench.common import devices, files, plugins, provenance
 from qebench.cost import clock, exit_latency, latency, latency_grid, machine
 from qebench.datasets import originals
 from qebench.evaluation import batches
-from qebench.evaluation.evaluate import evaluate
+from qebench.evaluation.evaluate import _measure, evaluate
 from qebench.evaluation.pace import Pace
 from qebench.iqa import iqam
 from qebench.networks import catalogue, footprint, loading, multi_exit, own_pictures, pixels, tiling
@@ -30,7 +33,11 @@ from qebench.training.run import Settings
 
 pytestmark = pytest.mark.skipif(bool(pretend_gpu.MISSING), reason=pretend_gpu.MISSING)
 GPU, SECOND = "pretend:0", "pretend:1"
-FORMS = [(network.name, network.form, network.channels) for name in plugins.names("methods") for network in catalogue.networks(name)]
+FORMS = [
+    (network.name, network.form, network.channels)
+    for name in plugins.names("methods")
+    for network in catalogue.networks(name)
+]
 WEIGHTS = plugins.ROOT / "methods/weights"
 METRICS = ["psnr", "psnr_unrounded", "ssim"]
 CLOSE = 1e-5
@@ -184,17 +191,15 @@ def test_measurements_are_the_cpus(folder, method):
 
 
 @pytest.mark.parametrize("side", [128, 256])
-def test_metrics_and_scores_take_no_more_memory_than_is_set_aside_for_them(tmp_path, monkeypatch, side):
+def test_metrics_and_scores_take_no_more_memory_than_is_set_aside_for_them(side):
     network = loading.load("decoded", None, GPU)
     modules = {name: plugins.find("benchmarks/metrics", name) for name in METRICS}
-    from qebench.evaluation.evaluate import _measure
-
     images = [np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)]
     measure = partial(_measure, network, modules, (8, "matlab"), GPU, Pace(GPU), images, images, tiling.WHOLE)
     assert devices.peak_bytes(measure, GPU) / side**2 <= batches.METRICS
 
 
-def test_memory_decides_the_batch(monkeypatch):
+def test_memory_decides_the_batch():
     network = loading.load("dcad", WEIGHTS / "dcad-luma-jpeg.safetensors", GPU)
     per_pixel = footprint.bytes_per_pixel(network, GPU)
     count = batches.size(network, GPU)
@@ -264,7 +269,12 @@ def test_the_device_that_is_named_is_the_one_that_is_waited_for():
 
 @pytest.mark.parametrize(
     ("line", "clock_mhz", "driver"),
-    [("1980, 580.65.06\n", 1980.0, True), ("[N/A], 580.65.06\n", None, True), ("No devices were found\n", None, False), ("", None, False)],
+    [
+        ("1980, 580.65.06\n", 1980.0, True),
+        ("[N/A], 580.65.06\n", None, True),
+        ("No devices were found\n", None, False),
+        ("", None, False),
+    ],
 )
 def test_what_nvidia_smi_does_not_tell_is_left_empty(line, clock_mhz, driver):
     told = machine.told(line)
@@ -281,15 +291,9 @@ def once(monkeypatch) -> None:
 
 
 def trained(data, output: Path, device: str, **options) -> dict[str, Tensor]:
-    torch.manual_seed(0)
-    loop.train(dcad.FORMS["powerqe-v1"].build(3) if options.pop("rgb", False) else Small_(), data, data, SETTINGS, output, device, **options)
+    """Return the weights that a small network ends with, none if it has steps left."""
+    loop.train(small(), data, data, SETTINGS, output, device, **options)
     return load_file(output) if output.exists() else {}
-
-
-def Small_() -> nn.Module:
-    from pictures import small
-
-    return small()
 
 
 def test_training_ends_with_the_cpus_weights_also_if_it_is_resumed(data, once, tmp_path):
@@ -306,8 +310,6 @@ def test_training_ends_with_the_cpus_weights_also_if_it_is_resumed(data, once, t
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_a_network_of_several_exits_is_trained(data, once, tmp_path, optimizer):
-    from methods import rbqe
-
     settings = dataclasses.replace(SETTINGS, steps=1, exit_weights="equal", optimizer=optimizer)
     found = []
     for device in ("cpu", GPU):
@@ -364,3 +366,23 @@ def test_processes_take_gpus_of_their_own(tmp_path, monkeypatch):
     assert [devices.take(2) for _ in range(3)] == [0, 1, 0]  # a file is locked per opening, as by another process
     devices._held.pop().close()
     assert devices.take(2) == 1
+
+
+def test_a_gpu_is_checked_in_one_go(folder, small_grid, camera, tmp_path, monkeypatch):
+    monkeypatch.setattr(latency, "RUNS", 1)
+    monkeypatch.setattr(exit_latency, "RUNS", 1)
+    monkeypatch.setattr(latency, "_decoded", lambda channels: camera[:64, :64])
+    settings = config.default()
+    for entry in settings["compressors"].values():
+        entry["qualities"] = entry["qualities"][-1:]
+    found = gpu_check.check(GPU, settings, originals.sources(folder / "mine")[:2], tmp_path)
+    assert {row["device"] for row in found.latency + found.grid} == {"a pretended GPU"}
+    assert [len(found.latency), len(found.cpu), len(found.grid)] == [1 + 1 + 10 + 2 * (1 + 1 + 2), 12, 4]
+    assert (found.differences <= CLOSE).all()
+    assert list(found.table["method"]) == ["decoded", "dcad", "rbqe", "rbqe"]
+    assert {record["compressor"] for record in found.records} == {"jpeg", "hevc"}
+    shown = gpu_check.text(found)
+    assert "holds: rbqe: PSNR differs by at most " in shown
+    assert "rbqe: early exit over all of it, HEVC: " in shown
+    assert "of exit 1 (under 0.15)" in shown
+    assert "dcad" in shown.splitlines()[-1]

@@ -2,9 +2,9 @@
 
 Times are of all of the network, its last exit alone, on random images. "eager" is the network as everything here runs
 it; "compiled" is `torch.compile` of it, which needs a C++ compiler for a CPU and takes half a minute per shape, outside
-the clock. Batches of more pixels than one image of 2048x2048 are left out: they would take over 10 GB. In "bfloat16" the
-whole network is converted, unlike in the precision bf16 (`networks.precision`). What a GPU has too little memory for is
-left out, and that is said on stderr.
+the clock. Batches of more pixels than one image of 2048x2048 are left out: they would take over 10 GB. In "bfloat16"
+the whole network is converted, unlike in the precision bf16 (`networks.precision`). What a GPU has too little memory
+for is left out, and that is said on stderr.
 """
 
 import os
@@ -28,12 +28,17 @@ MOST_PIXELS = 2048**2
 RUNS = 5
 
 
-def measure(method: str, channels: int, device: str, weights: Path | None = None) -> Iterator[dict]:
-    """Yield one record (latency.COLUMNS) per precision, shape and execution, as measured; arguments as in `latency.measure`."""
+def measure(
+    method: str, channels: int, device: str, weights: Path | None = None, compiled: bool = True
+) -> Iterator[dict]:
+    """Yield one record (latency.COLUMNS) per precision, shape and execution, as measured; compiled ones if asked for.
+
+    The other arguments are as in `latency.measure`.
+    """
     shapes = [(batch, side) for batch in BATCHES for side in SIDES if batch * side**2 <= MOST_PIXELS]
     for precision, (batch, side) in product(PRECISIONS, shapes):
         try:
-            yield from _measure(method, channels, device, weights, precision, batch, side)
+            yield from _measure(method, channels, device, weights, precision, batch, side, compiled)
         except torch.OutOfMemoryError:
             devices.release(device)
             name = str(precision).removeprefix("torch.")
@@ -41,13 +46,20 @@ def measure(method: str, channels: int, device: str, weights: Path | None = None
 
 
 def _measure(
-    method: str, channels: int, device: str, weights: Path | None, precision: torch.dtype, batch: int, side: int
+    method: str,
+    channels: int,
+    device: str,
+    weights: Path | None,
+    precision: torch.dtype,
+    batch: int,
+    side: int,
+    compiled: bool,
 ) -> list[dict]:
     network = loading.build(method, weights, device)
     model = network.module.to(precision)
     x = network.planes(torch.rand(batch, channels, side, side, device=device, dtype=precision))
     ways = {"eager": partial(model, x)}
-    if torch.device(device).type == "cuda" or (device == "cpu" and _compiler()):
+    if compiled and (torch.device(device).type == "cuda" or (device == "cpu" and _compiler())):
         torch.compiler.reset()  # else the tenth shape would not be compiled any more
         ways["compiled"] = partial(torch.compile(model, dynamic=False), x)
     with machine.Watch() as watch:

@@ -72,14 +72,17 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
 
 
 def read(manifest: Path, decoded: Path, size: Callable[[np.ndarray], int]) -> Iterator[Batch]:
-    """Yield batches of neighbours of one shape, as many as `size` says of the first; raise ValueError if the manifests list other images."""
+    """Yield batches of neighbours of one shape, as many as `size` says of the first.
+
+    Raises ValueError if the manifests list other images.
+    """
     listed, wanted = ([row["image"] for row in manifests.rows(path)] for path in (decoded, manifest))
     if listed != wanted:
         raise ValueError(f"{decoded} does not list the images of {manifest}: delete it and run again")
     pairs = zip(*(originals.load(path.with_suffix(""), path) for path in (manifest, decoded)), strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0][1].shape):
         for first in group:
-            batch = [first, *islice(group, size(first[1][1]) - 1)]
+            batch = [first, *islice(group, size(first[1][1]) - 1)]  # noqa: B031  # the rest of them, once each
             names = [name for (name, _), _ in batch]
             yield names, [original for (_, original), _ in batch], [image for _, (_, image) in batch]
 

@@ -59,7 +59,9 @@ def evaluate(
             try:
                 for names, found in batches.measured(batch, measure, device):
                     for exit, metric, values in found:
-                        rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
+                        rows += [
+                            (quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)
+                        ]
             except outputs.WrongOutput as error:
                 raise ValueError(f"{method}, image {batch[0][error.place]} at quality {quality}: {error}") from error
             except torch.OutOfMemoryError:

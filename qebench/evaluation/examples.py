@@ -55,7 +55,12 @@ def worst(original: np.ndarray, decoded: np.ndarray, side: int) -> tuple[slice, 
 
 
 def write(
-    rows: pd.DataFrame, thresholds: dict[str, Threshold], sources: Sources, device: str, output: Path, precision: str = "float32"
+    rows: pd.DataFrame,
+    thresholds: dict[str, Threshold],
+    sources: Sources,
+    device: str,
+    output: Path,
+    precision: str = "float32",
 ) -> None:
     """Write the chosen images as `output` (.csv) with one row per quality, method and exit, and PNG files beside it.
 

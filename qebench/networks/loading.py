@@ -17,7 +17,9 @@ from qebench.networks.network import Network, describe
 def load(method: str, weights: Path | None, device: str, precision: str = "float32") -> Network:
     """Return a method's network with the weights of a file (None: it needs none), on `device`, ready to run.
 
-    `precision` is one of `precision.NAMES`. Raises what the method's `load` raises, and ValueError if its start values are random and it was given no weights.
+    `precision` is one of `precision.NAMES`.
+
+    Raises what the method's `load` raises, and ValueError if its start values are random and it was given no weights.
     """
     plugin = plugins.find("methods", method)
     precisions.use(precision, device)

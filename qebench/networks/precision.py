@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-# tf32: float32 whose factors keep 10 bits of 23, on NVIDIA's GPUs since Ampere; bf16 and fp16: PyTorch's automatic mixed
+# tf32: float32 whose factors keep 10 bits of 23, on NVIDIA's GPUs since Ampere; bf16, fp16: PyTorch's automatic mixed
 # precision, in which convolutions and matrix products take and give 16 bits, and sums with the image stay in float32.
 NAMES = ("float32", "tf32", "bf16", "fp16")
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
