@@ -18,6 +18,8 @@ def draw(results: Results) -> Figure:
         figure, places = panels(results, results.methods)
         for compressor, panel in places.items():
             bars = _bars(results, exits[exits["compressor"] == compressor], compressor)
+            if bars.empty:
+                raise ValueError("this figure needs a method that enhances: none was run")
             panel.barh(bars["label"], bars["gmacs"], height=0.6, color=bars["method"].map(names.colour))
             printed = bars.dropna(subset="published")
             panel.plot(printed["published"], printed["label"], "d", color="black", ms=5, **PUBLISHED | {"ls": ""})

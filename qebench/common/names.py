@@ -39,6 +39,8 @@ COMPRESSORS = {
     "bpg": "BPG",
     "webp": "WebP",
     "avif": "AVIF",
+    "double_jpeg": "double JPEG",
+    "double_jpeg_shifted": "double JPEG, shifted",
     "jpegxl": "JPEG XL",
     "jpeg2000": "JPEG 2000",
 }

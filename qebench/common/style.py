@@ -16,7 +16,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vP*X"
 STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("qebench.mplstyle"), use_default_template=False)
 # Both come with matplotlib; STIX is near to the Times of IEEE, ACM and CVF papers.
-FONTS: dict[str, dict[str, Any]] = {
+FONTS: dict[str, Any] = {
     "sans": {},
     "stix": {"font.family": "STIXGeneral", "mathtext.fontset": "stix"},
 }
