@@ -19,6 +19,7 @@ from benchmarks.studies import gpu_check
 from compressors import jpeg
 from methods import rbqe
 from qebench import config
+from qebench.__main__ import main
 from qebench.common import devices, files, plugins, provenance
 from qebench.cost import clock, exit_latency, latency, latency_grid, machine
 from qebench.datasets import originals
@@ -255,6 +256,36 @@ def test_the_grid_leaves_out_what_is_too_large_and_goes_on(small_grid, capsys):
         rows = list(latency_grid.measure("dcad", 1, GPU))
     assert [(row["batch"], row["height"]) for row in rows] == [(1, 32), (1, 64), (4, 32)]
     assert "dcad, 4 x 64 x 64 in float32, is left out: pretend:0 is too small" in capsys.readouterr().err
+
+
+def test_rows_before_a_crash_are_kept(small_grid, tmp_path, monkeypatch):
+    timed = latency_grid._measure
+
+    def crash(method: str, *rest: object) -> list[dict]:
+        if rest[5] == 64:
+            raise RuntimeError("the driver is gone")
+        return timed(method, *rest)
+
+    monkeypatch.setattr(latency_grid, "_measure", crash)
+    output = tmp_path / "decoded.csv"
+    words = ["step", "latency-grid", "decoded", "-o", str(output), "--device", "cpu", "--threads", "1"]
+    with pytest.raises(SystemExit, match="the driver is gone"):
+        main(words)
+    assert not output.exists()
+    assert list(files.read_csv(tmp_path / "decoded.partial.csv")["height"]) == [32]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"device": "gpu"}, "device: 'gpu'"),
+        ({"device": "cudafoo"}, "device"),
+        ({"precision": "half"}, "precision: 'half'"),
+    ],
+)
+def test_a_config_names_devices_and_precisions_that_there_are(change, message):
+    with pytest.raises(ValueError, match=message):
+        config.check(config.default() | change)
 
 
 def test_the_device_that_is_named_is_the_one_that_is_waited_for():
