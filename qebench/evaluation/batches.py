@@ -44,7 +44,9 @@ def size(network: Network, device: str) -> Callable[[np.ndarray], int]:
 def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list[str], Found]]:
     """Yield names and what was measured of them: of all of a batch, or by halves where a GPU has too little memory.
 
-    An image that is too large alone goes by tiles. Raises what `measure` does, torch.OutOfMemoryError included if even
+    If an image is too large alone, it and those after it go by tiles.
+
+    Raises what `measure` does, torch.OutOfMemoryError included if even
     tiles are too large; the `place` of an outputs.WrongOutput is that in the batch.
     """
     waiting, whole = [range(len(batch[0]))], tiling.WHOLE
@@ -57,7 +59,7 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
             error.place = places[error.place]
             raise
         except torch.OutOfMemoryError:
-            if whole == tiling.TILE:
+            if len(places) == 1 and whole == tiling.TILE:
                 raise
             found = None  # and the tensors go with the frames of the error
         if found is not None:
@@ -67,7 +69,7 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
         if len(places) > 1:
             waiting[:0] = [places[: len(places) // 2], places[len(places) // 2 :]]
         else:
-            print(f"{names[0]} goes by tiles: {device} has too little memory for it in one piece", file=sys.stderr)
+            print(f"from {names[0]} on by tiles: {device} has too little memory for it in one piece", file=sys.stderr)
             waiting, whole = [places, *waiting], tiling.TILE
 
 
