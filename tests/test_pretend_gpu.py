@@ -59,7 +59,7 @@ def decoded(camera) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def folder(camera, tmp_path_factory) -> Path:
+def coded(camera, tmp_path_factory) -> Path:
     """Return a folder with originals.csv and 20.csv, of three pictures decoded from JPEG, as in a run."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "mine").mkdir()
@@ -76,9 +76,9 @@ def folder(camera, tmp_path_factory) -> Path:
     return folder
 
 
-def measured(folder: Path, method: str, device: str) -> pd.DataFrame:
+def measured(coded: Path, method: str, device: str) -> pd.DataFrame:
     weights = WEIGHTS / f"{method}-luma-jpeg.safetensors"
-    manifests = folder / "originals.csv", [folder / "20.csv"]
+    manifests = coded / "originals.csv", [coded / "20.csv"]
     rows, (record,), _ = evaluate(method, weights, *manifests, METRICS, 8, "matlab", device)
     assert (record["device"], record["precision"]) == (provenance.device_name(device), "float32")
     return rows
@@ -188,8 +188,8 @@ def test_images_stop_where_they_do_on_the_cpu(decoded):
 
 
 @pytest.mark.parametrize("method", ["rbqe", "dcad"])
-def test_measurements_are_the_cpus(folder, method):
-    assert_same(measured(folder, method, GPU), measured(folder, method, "cpu"))
+def test_measurements_are_the_cpus(coded, method):
+    assert_same(measured(coded, method, GPU), measured(coded, method, "cpu"))
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -218,8 +218,8 @@ def test_bytes_per_pixel_are_told_alike_on_both_devices():
         assert ours == pytest.approx(expected, rel=0.2)
 
 
-def test_a_batch_that_is_too_large_is_halved_and_an_image_goes_by_tiles(folder, monkeypatch, capsys):
-    expected = measured(folder, "dcad", "cpu")
+def test_a_batch_that_is_too_large_is_halved_and_an_image_goes_by_tiles(coded, monkeypatch, capsys):
+    expected = measured(coded, "dcad", "cpu")
     monkeypatch.setattr(tiling, "TILE", 56)
     monkeypatch.setattr(tiling, "OVERLAP", 12)  # DCAD sees 10 pixels far
     monkeypatch.setattr(batches, "size", lambda network, device: lambda image: 3)
@@ -227,19 +227,19 @@ def test_a_batch_that_is_too_large_is_halved_and_an_image_goes_by_tiles(folder, 
     image = footprint.bytes_per_pixel(network, "cpu") * 64 * 64
     for spare, tiled in ((2 * image, 0), (0.9 * image, 1)):
         with pretend_gpu.memory.limited(int(WITH_DCAD + spare)):
-            assert_same(measured(folder, "dcad", GPU), expected)
+            assert_same(measured(coded, "dcad", GPU), expected)
         assert capsys.readouterr().err.count("on by tiles") == tiled
     with (
         pretend_gpu.memory.limited(int(WITH_DCAD + 0.5 * image)),
         pytest.raises(ValueError, match="even by tiles: end what else runs"),
     ):
-        measured(folder, "dcad", GPU)
+        measured(coded, "dcad", GPU)
 
 
-def test_latency_is_timed_and_names_device_and_precision(folder):
+def test_latency_is_timed_and_names_device_and_precision(coded):
     records = latency.measure("decoded", 1, 8, GPU)
     weights, rule = WEIGHTS / "rbqe-luma-jpeg.safetensors", multi_exit.Rule(8, 0.78)
-    records += exit_latency.measure("rbqe", weights, "jpeg", [folder / "20.csv"], rule, GPU)
+    records += exit_latency.measure("rbqe", weights, "jpeg", [coded / "20.csv"], rule, GPU)
     for record in records:
         assert (record["device"], record["precision"]) == ("a pretended GPU", "float32")
         assert record["median_ms"] > 0
@@ -404,14 +404,14 @@ def test_processes_take_gpus_of_their_own(tmp_path, monkeypatch):
     assert devices.take(2) == 1
 
 
-def test_a_gpu_is_checked_in_one_go(folder, small_grid, camera, tmp_path, monkeypatch):
+def test_a_gpu_is_checked_in_one_go(coded, small_grid, camera, tmp_path, monkeypatch):
     monkeypatch.setattr(latency, "RUNS", 1)
     monkeypatch.setattr(exit_latency, "RUNS", 1)
     monkeypatch.setattr(latency, "_decoded", lambda channels: camera[:64, :64])
     settings = config.default()
     for entry in settings["compressors"].values():
         entry["qualities"] = entry["qualities"][-1:]
-    found = gpu_check.check(GPU, settings, originals.sources(folder / "mine")[:2], tmp_path)
+    found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:2], tmp_path)
     assert {row["device"] for row in found.latency + found.grid} == {"a pretended GPU"}
     assert [len(found.latency), len(found.cpu), len(found.grid)] == [1 + 1 + 10 + 2 * (1 + 1 + 2), 12, 4]
     assert (found.differences <= CLOSE).all()

@@ -46,8 +46,8 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
 
     If an image is too large alone, it and those after it go by tiles.
 
-    Raises what `measure` does, torch.OutOfMemoryError included if even
-    tiles are too large; the `place` of an outputs.WrongOutput is that in the batch.
+    Raises what `measure` does, torch.OutOfMemoryError included if even tiles are too large; the `place` of an
+    outputs.WrongOutput is that in the batch.
     """
     waiting, whole = [range(len(batch[0]))], tiling.WHOLE
     while waiting:
