@@ -1,5 +1,6 @@
 """All that runs on a GPU runs on a pretended one, which refuses what a GPU refuses, and gives the CPU's numbers."""
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from functools import partial
@@ -30,7 +31,8 @@ from qebench.iqa import iqam
 from qebench.networks import catalogue, footprint, loading, multi_exit, own_pictures, pixels, tiling
 from qebench.networks.network import describe
 from qebench.training import loop
-from qebench.training.run import Settings
+from qebench.training.optimizers import OPTIMIZERS
+from qebench.training.run import Run, Settings
 
 pytestmark = pytest.mark.skipif(bool(pretend_gpu.MISSING), reason=pretend_gpu.MISSING)
 GPU, SECOND = "pretend:0", "pretend:1"
@@ -47,9 +49,10 @@ WITH_DCAD = 1_400_000  # bytes of its weights, and of a layer that is moved
 
 @pytest.fixture(scope="module", autouse=True)
 def device() -> Iterator[str]:
-    if not pretend_gpu.MISSING:
-        pretend_gpu.install()
+    pretend_gpu.install()
+    torch.__future__.set_swap_module_params_on_conversion(True)  # what `held` is goes along with a parameter's data
     yield GPU
+    torch.__future__.set_swap_module_params_on_conversion(False)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +216,7 @@ def test_memory_decides_the_batch():
 
 
 def test_bytes_per_pixel_are_told_alike_on_both_devices():
-    for method in ("rbqe", "dcad"):
+    for method in ("dcad", "arcnn"):  # RBQE has a form for CPUs that takes less
         ours, expected = (footprint.bytes_per_pixel(loading.build(method, None, each), each) for each in (GPU, "cpu"))
         assert ours == pytest.approx(expected, rel=0.2)
 
@@ -230,7 +233,7 @@ def test_a_batch_that_is_too_large_is_halved_and_an_image_goes_by_tiles(coded, m
             assert_same(measured(coded, "dcad", GPU), expected)
         assert capsys.readouterr().err.count("on by tiles") == tiled
     with (
-        pretend_gpu.memory.limited(int(WITH_DCAD + 0.5 * image)),
+        pretend_gpu.memory.limited(int(WITH_DCAD + 0.3 * image)),
         pytest.raises(ValueError, match="even by tiles: end what else runs"),
     ):
         measured(coded, "dcad", GPU)
@@ -344,17 +347,22 @@ def test_training_ends_with_the_cpus_weights_also_if_it_is_resumed(data, once, t
             torch.testing.assert_close(ours[name], tensor, atol=CLOSE, rtol=CLOSE)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
-def test_a_network_of_several_exits_is_trained(data, once, tmp_path, optimizer):
-    settings = dataclasses.replace(SETTINGS, steps=1, exit_weights="equal", optimizer=optimizer)
-    found = []
-    for device in ("cpu", GPU):
-        torch.manual_seed(0)
-        output = tmp_path / f"{device.partition(':')[0]}.safetensors"
-        loop.train(rbqe.load(None, "cpu"), data, data, settings, output, device)
-        found.append(load_file(output))
-    for name, tensor in found[0].items():
-        torch.testing.assert_close(found[1][name], tensor, atol=CLOSE, rtol=CLOSE)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_network_of_several_exits_has_the_cpus_gradients_and_makes_steps(data, optimizer):
+    settings = dataclasses.replace(SETTINGS, exit_weights="equal", optimizer=optimizer)
+    batch = data.batch(2, 32, 1)
+    torch.manual_seed(0)
+    model = rbqe.load(None, "cpu").train()
+    expected = dict(copy.deepcopy(model).named_parameters())
+    Run(on_cpu := copy.deepcopy(model), settings, "cpu").gradients(batch)
+    run = Run(model.to(GPU), settings, GPU)
+    run.update(tuple(tensor.to(GPU) for tensor in batch))
+    largest = max(float(parameter.grad.abs().max()) for parameter in on_cpu.parameters())
+    clipped = min(1.0, settings.clip / float(nn.utils.get_total_norm([each.grad for each in on_cpu.parameters()])))
+    for ours, theirs in zip(model.parameters(), on_cpu.parameters(), strict=True):
+        assert float((ours.grad.cpu() - clipped * theirs.grad).abs().max()) <= CLOSE * largest
+    changed = [name for name, each in model.named_parameters() if not torch.equal(each.detach().cpu(), expected[name])]
+    assert len(changed) > 0.9 * len(expected)
 
 
 def test_pairs_that_do_not_fit_stay_and_give_the_same_weights(data, once, tmp_path, monkeypatch):
@@ -366,7 +374,7 @@ def test_pairs_that_do_not_fit_stay_and_give_the_same_weights(data, once, tmp_pa
 
 
 def test_too_large_a_batch_names_the_setting_to_change(data, once, tmp_path):
-    with pretend_gpu.memory.limited(300_000), pytest.raises(ValueError, match="2 crops of 32 pixels: take a smaller"):
+    with pretend_gpu.memory.limited(150_000), pytest.raises(ValueError, match="2 crops of 32 pixels: take a smaller"):
         trained(data, tmp_path / "gpu.safetensors", GPU)
 
 
@@ -407,11 +415,12 @@ def test_processes_take_gpus_of_their_own(tmp_path, monkeypatch):
 def test_a_gpu_is_checked_in_one_go(coded, small_grid, camera, tmp_path, monkeypatch):
     monkeypatch.setattr(latency, "RUNS", 1)
     monkeypatch.setattr(exit_latency, "RUNS", 1)
-    monkeypatch.setattr(latency, "_decoded", lambda channels: camera[:64, :64])
+    monkeypatch.setattr(latency, "_decoded", lambda channels: camera[:32, :32])
     settings = config.default()
+    settings["protocol"]["crop"] = 32
     for entry in settings["compressors"].values():
         entry["qualities"] = entry["qualities"][-1:]
-    found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:2], tmp_path)
+    found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:1], tmp_path)
     assert {row["device"] for row in found.latency + found.grid} == {"a pretended GPU"}
     assert [len(found.latency), len(found.cpu), len(found.grid)] == [1 + 1 + 10 + 2 * (1 + 1 + 2), 12, 4]
     assert (found.differences <= CLOSE).all()
