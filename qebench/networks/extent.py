@@ -1,6 +1,5 @@
 """Measure what tiles depend on: how much memory a network takes for a pixel, and how far around a pixel it looks."""
 
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,27 +17,27 @@ BLOCK = 32  # pixels: all places that strides and pooling tell apart
 SHARE = 1e-3  # of a result's gradient that may come from beyond the reach: 1/10 gray level of an edge of 100
 
 
-@dataclass(frozen=True)
-class Extent:
-    """The most bytes that a network holds at a time for each pixel of its input, and its reach in pixels."""
-
-    bytes_per_pixel: float
-    reach: int
+_MEMORY: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+_REACH: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, Extent] = WeakKeyDictionary()
+def bytes_per_pixel(network: Network, channels: int, device: torch.device) -> float:
+    """Return the most bytes that a network holds at a time for a pixel of its input; measured once a network."""
+    if network.module not in _MEMORY:
+        _MEMORY[network.module] = _memory(network, channels, device)
+    return _MEMORY[network.module]
 
 
-def measure(network: Network, channels: int, device: torch.device) -> Extent:
-    """Return the extent of a network for images of `channels` channels; measured once, in about two seconds for RBQE.
+def reach(network: Network, channels: int, device: torch.device) -> int:
+    """Return how many pixels around a pixel its result depends on; measured once, in seven seconds for RBQE.
 
-    The reach is that of gradients: beyond it lies under SHARE of what a pixel's result depends on. Means over the whole
+    It is that of gradients: beyond it lies under SHARE of what a pixel's result depends on. Means over the whole
     image, as attention takes, look everywhere alike, and do not count.
     """
-    if network.module not in _KNOWN:
+    if network.module not in _REACH:
         with torch.inference_mode(False):  # tensors of inference have no gradients
-            _KNOWN[network.module] = Extent(_memory(network, channels, device), _reach(network, channels, device))
-    return _KNOWN[network.module]
+            _REACH[network.module] = _reach(network, channels, device)
+    return _REACH[network.module]
 
 
 def _memory(network: Network, channels: int, device: torch.device) -> float:

@@ -49,18 +49,18 @@ def stages(
     first: int = 1,
     rounded: bool = False,
     track: Track = iter,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> Generator[Tensor, Tensor | None, None]:
     """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
     `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
-    Images for which the network takes more than `budget` bytes are enhanced by tiles, over which `track` iterates: all
+    Images for which the network takes more than `budget` bytes (BUDGET) are enhanced by tiles, over which `track` iterates: all
     exits of a tile at once while the results fit; else each exit is computed from the start when it is asked for.
 
     Raises ValueError if the images have other channels than the network takes and it does not take one, and
     outputs.WrongOutput if what the network returns cannot be used.
     """
-    planes = network.planes(x)
+    planes, budget = network.planes(x), BUDGET if budget is None else budget
     count = network.exit_count - first + 1
     held = planes[:1].numel() * len(planes) * (1 if rounded else 4)
     together = count if count * held <= budget / HELD else 1
@@ -92,12 +92,12 @@ def choose(network: Network, planes: Tensor, budget: float, held: float) -> Cut 
     height, width = planes.shape[2:]
     if max(height, width) <= LEAST or math.isinf(budget):
         return None
-    found = extent.measure(network, planes.shape[1], planes.device)
-    each = found.bytes_per_pixel * FRAGMENTED
+    each = extent.bytes_per_pixel(network, planes.shape[1], planes.device) * FRAGMENTED
     if height * width * each <= budget:
         return None
     grid = math.lcm(GRID, network.multiple)
-    return fit(height, width, (budget - held) / each / len(planes), _up(found.reach, grid), grid)
+    overlap = _up(extent.reach(network, planes.shape[1], planes.device), grid)
+    return fit(height, width, (budget - held) / each / len(planes), overlap, grid)
 
 
 def fit(height: int, width: int, area: float, overlap: int, grid: int) -> Cut:
