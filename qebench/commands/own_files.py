@@ -98,9 +98,9 @@ def _outputs(found: list[tuple[Path, str]], output: Path) -> list[Path]:
         if counts[path] > 1:
             raise ValueError(f"two pictures would be written as {files.named(path)}: rename {files.named(source)}")
         same = sources.get(path.resolve())
-        if same is not None or (path.exists() and source.exists() and path.samefile(source)):
-            raise ValueError(
-                f"{files.named(path)} is {'the' if same in (source, None) else 'another'} picture itself: "
-                "name another file or folder"
-            )
+        if same is None and path.exists() and source.exists() and path.samefile(source):
+            same = source
+        if same is not None:
+            which = "the picture itself" if same == source else f"the picture {files.named(same)}"
+            raise ValueError(f"{files.named(path)} is {which}: name another file or folder")
     return paths

@@ -18,7 +18,7 @@ from qebench.networks.network import Network
 
 BUDGET = 2e9  # bytes for a network's features and results
 MEASURED = 16e9  # bytes: measurements keep DIV2K's pictures whole, as papers do, since attention sees them whole then
-FRAGMENTED = 1.3  # times what is in use at a time is what the heap grows to, measured with RBQE
+FRAGMENTED = 1.3  # room for gaps in the heap: an allowance on what is in use at a time, not a measurement
 HELD = 4  # results may take the budget's part of this, or each exit is computed from the start when it is asked for
 GRID = 32  # pixels: tiles begin at multiples, so that strides and pooling fall on the same pixels as in the whole image
 LEAST = 16 * GRID  # side of the smallest image that is cut, pixels: what tells a network's memory takes seconds
@@ -54,8 +54,9 @@ def stages(
     """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
     `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
-    Images for which the network takes more than `budget` bytes (BUDGET) are enhanced by tiles, over which `track` iterates: all
-    exits of a tile at once while the results fit; else each exit is computed from the start when it is asked for.
+    Images for which the network takes more than `budget` bytes (BUDGET) are enhanced by tiles, over which `track`
+    iterates: all exits of a tile at once while the results fit; else each exit is computed from the start when it is
+    asked for.
 
     Raises ValueError if the images have other channels than the network takes and it does not take one, and
     outputs.WrongOutput if what the network returns cannot be used.
