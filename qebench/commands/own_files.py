@@ -92,7 +92,7 @@ def _outputs(found: list[tuple[Path, str]], output: Path) -> list[Path]:
     there = next(folder for folder in [output, *output.absolute().parents] if folder.exists())
     if not os.access(there, os.W_OK):
         raise ValueError(f"{files.named(output)} cannot be written: {there} is write-protected; name another place")
-    counts = Counter(paths)
+    counts = Counter(path for (source, _), path in zip(found, paths, strict=True) if not source.is_dir())
     sources = {source.resolve(): source for source, _ in found}
     for (source, _), path in zip(found, paths, strict=True):
         if counts[path] > 1:
