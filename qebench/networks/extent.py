@@ -94,4 +94,4 @@ def _end(gradient: Tensor) -> int:
     counts = torch.bincount(distance.flatten())
     level = rings[-8:].sum() / counts[-8:].sum()  # of attention, the same everywhere
     beyond = (rings - level * counts).clamp(min=0).flip(0).cumsum(0).flip(0)
-    return int((beyond > SHARE * beyond[0]).sum())
+    return max(int((beyond > SHARE * beyond[0]).sum()) - 1, 0)
