@@ -145,7 +145,7 @@ def _parts(size: int, side: int, overlap: int) -> list[tuple[slice, slice]]:
     """Return the (inner, outer) slices of one dimension."""
     count, step = _count(size, side, overlap), side - 2 * overlap
     parts = []
-    for start in range(0, count * step, step):
+    for start in (number * step for number in range(count)):
         inner = slice(start + overlap * (start > 0), size if start + side >= size else start + side - overlap)
         parts.append((inner, slice(start, min(start + side, size))))
     return parts
