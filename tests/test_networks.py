@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -363,6 +364,9 @@ class Blurs(nn.Module):
             x = nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
             yield x
 
+    def forward(self, x: torch.Tensor, exit: int = 3) -> torch.Tensor:
+        return list(itertools.islice(self.exits(x), exit))[-1]
+
 
 @pytest.mark.parametrize("held", [0, 10**9])  # no result at a time but one; all exits
 def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
@@ -372,7 +376,7 @@ def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyP
     for name, value in settings.items():
         monkeypatch.setattr(tiling, name, value)
     torch.testing.assert_close(tiling.enhance(describe(Blurs()), x), whole, rtol=0, atol=1e-6)
-    torch.testing.assert_close(list(tiling.stages(describe(Blurs()), x, 2)), whole[1:], rtol=0, atol=1e-6)
+    torch.testing.assert_close(list(tiling.stages(describe(Blurs()), x, 2)), whole[1:2], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("whole", [60, 2048])  # by tiles, in one piece

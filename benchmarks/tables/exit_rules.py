@@ -11,9 +11,10 @@ import pandas as pd
 from qebench.common import plugins
 from qebench.evaluation import exit_cases, null_test, published_exits
 from qebench.evaluation.exit_cases import Cases
-from qebench.evaluation.null_test import ALLOWED, FOLDER, WITHIN, Outcome
+from qebench.evaluation.null_test import ALLOWED, WITHIN, Outcome
 from qebench.evaluation.results import Results
 from qebench.networks import thresholds
+from qebench.networks.rules import FOLDER
 
 UNITS = {"gmacs": 2, "gmacs_paper": 2, "ms": 1}  # with their decimals
 KEYS = ["method", "compressor", "rule"]

@@ -17,6 +17,7 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
     )
+    parser.add_argument("--rule", help="of early exit, of benchmarks/exit_rules/ (default: the compressor's)")
     parser.add_argument("--exit", type=int, help="always take this exit")
     arguments.add_device(parser)
 
@@ -40,20 +41,28 @@ def run_enhance(options: argparse.Namespace) -> None:
         compressor = options.compressor or _compressor(source, images.container(source))
         if compressor not in loaded:
             weights = options.weights or compressor
-            loaded[compressor] = library.load(options.method, weights, compressor, device)
+            loaded[compressor] = library.load(options.method, weights, compressor, device, options.rule)
         trained = loaded[compressor]
         if options.threshold is not None:
-            trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
+            trained = replace(trained, rule=replace(trained.rule, name="iqam", settings=options.threshold))
         picture = images.load(source)
         if picture.remark:
             tqdm.write(picture.remark, file=sys.stderr)
         try:
-            result = library.enhance(picture.pixels, trained, options.exit)
+            result = library.enhance(picture.pixels, trained, options.exit, _quality(source, compressor))
         except WrongOutput as error:
             raise ValueError(f"{options.method}, image {source}: {error}") from error
         images.write(output, result.picture, picture.about)
         scores = ", ".join(f"{score:.3f}" for score in result.scores)
         tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
+
+
+def _quality(source: Path, compressor: str) -> float | None:
+    """Return the codec's quality of a picture, if the codec reads it from the file; None otherwise."""
+    from qebench.common import plugins
+
+    read = getattr(plugins.find("compressors", compressor), "quality_of_file", None)
+    return read(source) if read else None
 
 
 def _compressor(source: Path, container: str) -> str:

@@ -41,9 +41,10 @@ def enhance(network: Network, picture: np.ndarray, rule: Rule, exit: int | None,
     decoded = pixels.stack([colour.luma(picture) if by_luma else picture], device)
 
     scores: list[float] = []
-    stages = tiling.stages(network, decoded, exit or 1, rounded=not by_luma)
+    exit = multi_exit.known_exit(rule, network.exit_count) if exit is None else exit
+    stages = tiling.stages(network, decoded, exit, rounded=not by_luma and "change" not in rule.uses)
     if exit is None:
-        for step in multi_exit.walk(stages, network.exit_count, rule):
+        for step in multi_exit.walk(stages, pixels.to_unit(decoded), network.exit_count, rule):
             enhanced, taken = step.images, step.exit
             scores += [] if step.scores is None else step.scores.tolist()
     else:
