@@ -57,7 +57,7 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
     arguments.add_decoded(parser)
     arguments.add_iqam(parser)
     parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of iqam")
-    parser.add_argument("--rules", nargs="+", default=["iqam"], help="of early exit; those with settings are timed")
+    parser.add_argument("--rules", nargs="*", default=["iqam"], help="of early exit; those with settings are timed")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
 

@@ -6,7 +6,7 @@ forced exits, two neighbours mixed at random. A rule is judged by the cost at wh
 exit. A calibrated rule is judged on pictures that did not calibrate it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from qebench.evaluation import statistics
 from qebench.evaluation.exit_cases import Cases, usable
 from qebench.networks.rules import FOLDER, Rule, Settings, follow
 
-FIRST, LAST = ("coin", "iqam"), ("oracle",)  # in the order of tables; other rules between
+BOUNDS = ("coin", "oracle")  # what knows nothing and what knows all: always judged, first and last in tables
 WITHIN = (0.005, 0.01, 0.02, 0.05)  # dB of the last exit's gain
 ALLOWED = 0.01  # dB: of the setting that a calibration chooses
 FOLDS = 10  # parts of the pictures, each judged by what the others calibrate
@@ -85,13 +85,13 @@ def cheapest(outcome: Outcome, cases: Cases) -> int:
     return int(np.where(enough, spent, np.inf).argmin())
 
 
-def judge_all(cases: Cases) -> dict[str, tuple[Outcome, Outcome]]:
-    """Return by name what `judge` returns of every rule but `forced`, coin first and oracle last.
+def judge_all(cases: Cases, names: Sequence[str] = ()) -> dict[str, tuple[Outcome, Outcome]]:
+    """Return by name what `judge` returns of some rules, or of all but `forced`, with coin first and oracle last.
 
     Rules that use what was not measured are left out.
     """
-    others = [name for name in plugins.names(FOLDER) if name not in ("forced", *FIRST, *LAST)]
-    rules = {name: plugins.find(FOLDER, name) for name in (*FIRST, *others, *LAST)}
+    others = [name for name in names or ["iqam", *plugins.names(FOLDER)] if name not in ("forced", *BOUNDS)]
+    rules = {name: plugins.find(FOLDER, name) for name in (BOUNDS[0], *others, BOUNDS[1])}
     return {name: judge(rule, cases) for name, rule in rules.items() if usable(rule, cases)}
 
 
