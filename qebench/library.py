@@ -69,7 +69,9 @@ def _rule(name: str | None, method: str, compressor: str, settings: dict) -> Rul
     name = name or (usual if usual in known else "iqam")
     plugins.check(rules.FOLDER, name)
     if name not in known:
-        raise ValueError(f"no settings of the exit rule {name} ship for {method} and {compressor}: take {', '.join(known)}")
+        raise ValueError(
+            f"no settings of the exit rule {name} ship for {method} and {compressor}: take {', '.join(known)}"
+        )
     return Rule(entry["iqam_block_size"], known[name], settings["protocol"]["iqam"], name)
 
 

@@ -175,9 +175,14 @@ def test_pictures_are_timed_with_early_exit_and_without(fast, pictures, tmp_path
     protocol = originals.Protocol("luma")
     originals.write(originals.sources(tmp_path / "mine"), protocol, tmp_path / "20", tmp_path / "20.csv")
     rule = multi_exit.Rule(8, thresholds(fast, pictures)[1], "matlab")
-    records = exit_latency.measure("rbqe", WEIGHTS, "jpeg", [tmp_path / "20.csv"], rule, "cpu")
-    whole, early = records
-    assert [list(record) for record in records] == [list(latency.COLUMNS)] * 2
+    table = pd.read_csv(tmp_path / "20.csv").assign(bpp=0.5)
+    table.to_csv(tmp_path / "20.csv", index=False)
+    beforehand = multi_exit.Rule(8, [[20, 3], [50, 1]], name="quality")
+    records = exit_latency.measure("rbqe", WEIGHTS, "jpeg", [tmp_path / "20.csv"], [rule, beforehand], "cpu")
+    whole, early, known = records
+    assert [list(record) for record in records] == [list(latency.COLUMNS)] * 3
+    assert [record["rule"] for record in records] == [None, "iqam", "quality"]
+    assert (known["mean_exit"], known["score_share"]) == (3, 0)
     for record in records:
         assert (record["compressor"], record["quality"], record["pictures"]) == ("jpeg", 20, 3)
         assert (record["height"], record["width"], record["runs"]) == (64, 64, 3 * exit_latency.RUNS)

@@ -52,8 +52,8 @@ def note(results: Results) -> str:
     """Return what a reader must know: the rule, the data, the units."""
     return (
         "Ways to stop early: at the threshold in use; at the cheapest one for all exits (as in the paper), or for each "
-        f"but the last, whose mean PSNR gain (dB) is within {calibration.TOLERANCE} dB of the best; the latter on pictures "
-        "that did not calibrate them, which is what they would do elsewhere; never. "
+        f"but the last, whose mean PSNR gain (dB) is within {calibration.TOLERANCE} dB of the best; the latter on "
+        "pictures that did not calibrate them, which is what they would do elsewhere; never. "
         f"Means over n = {results.image_count} images of {results.datasets} and all qualities; {results.protocol}. "
         "GMACs are at 512x512, in the paper's accounting."
     )

@@ -32,8 +32,8 @@ def tabulate(results: Results) -> pd.DataFrame:
     other pictures; over_coin (dB) is its gain less that of a coin at the same gmacs_paper. needed_X is the share of the
     last exit's gmacs_paper that is needed to stay within .X dB of its gain, gmacs_ and ms_needed the same in other
     units. timed is the mean time of the pictures by the rule as it ships, as a share of all of the network's in the
-    same run. to_coin is needed_010 less the coin's in points, with its interval from low to high; of_oracle is the part of
-    the oracle's saving.
+    same run. to_coin is needed_010 less the coin's in points, with its interval from low to high; of_oracle is the part
+    of the oracle's saving.
     """
     rows: list[dict] = []
     for method, compressor, cases in exit_cases.every(results):
@@ -127,8 +127,9 @@ def note(results: Results) -> str:
         "envelope, for two settings may be mixed. coin: two neighbouring exits mixed at random. to_coin: points of "
         "cost (per cent of the last exit's) at .01 dB more than the coin needs, so that a rule below 0 beats it; "
         f"low, high: its 95 % interval by bootstrap over pictures ({null_test.RESAMPLES:,} resamples). of_oracle: "
-        "part of the saving of the rule that knows the original. timed: milliseconds of the rule with the settings that "
-        "ship, its decision in the clock, as a share of all of the network's in the same run. over_coin: dB above a coin at the same cost. "
+        "part of the saving of the rule that knows the original. timed: milliseconds of the rule with the settings "
+        "that ship, its decision in the clock, as a share of all of the network's in the same run. over_coin: dB above "
+        "a coin at the same cost. "
         f"Calibrated rules are judged on pictures that did not calibrate them, each of at most {null_test.FOLDS} "
         "parts by the others; so is the setting of every row with judged_on, the cheapest within .01 dB on the "
         f"others. n = {results.image_count} images of {results.datasets} at all qualities; {results.protocol}. gmacs: "

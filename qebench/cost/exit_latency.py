@@ -76,11 +76,13 @@ def _compare(network: Network, cases: list[tuple[Tensor, list[Rule]]], device: s
     timed, exits, shares = [], [], []
     for x, rules in cases:
         stopping = [partial(multi_exit.stop, network, x, rule) for rule in rules]
-        looking = [partial(rule.look, x[:1], x[:1]) for rule in rules]
+        whole_image = x.reshape(1, -1, *x.shape[2:])
+        looking = [partial(rule.look, whole_image, whole_image) for rule in rules]
         exits.append([compute().exit for compute in stopping])
         times = clock.times([partial(network.last, x), *stopping, *looking], RUNS, device)
         timed.append(times[: 1 + len(rules)])
-        counts = [min(exit, network.exit_count - 1) for exit in exits[-1]]
+        most = network.exit_count - 1
+        counts = [min(exit, most) if rule.looks else 0 for rule, exit in zip(rules, exits[-1], strict=True)]
         looks = zip(times[1 + len(rules) :], counts, timed[-1][1:], strict=True)
         shares.append([latency.share(*each) for each in looks])
     first, rules = cases[0]

@@ -11,7 +11,8 @@ from qebench.cost import machine
 FOLDER = plugins.ROOT / "benchmarks/measured"
 HERE = "here"  # the source of rows that were measured on this machine
 SHOWN = (
-    *("method", "early_exit", "rule", "exit", "compressor", "quality", "mean_exit", "precision", "batch", "height", "width"),
+    *("method", "early_exit", "rule", "exit", "compressor", "quality", "mean_exit"),
+    *("precision", "batch", "height", "width"),
     *("execution", "median_ms", "q25_ms", "q75_ms", "mean_ms", "images_per_s", "score_share", "peak_mb", "device"),
     *("threads", "busy_cores", "source"),
 )

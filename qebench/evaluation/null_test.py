@@ -122,7 +122,9 @@ def needed(spent: np.ndarray, gains: np.ndarray, target: np.ndarray | float) -> 
 
     right = np.where(enough, spent, np.inf).argmin(axis=-1, keepdims=True)
     left = np.where(enough, np.inf, spent).argmin(axis=-1, keepdims=True)
-    mixed = enough.any(axis=-1, keepdims=True) & ~enough.all(axis=-1, keepdims=True) & (at(spent, left) < at(spent, right))
+    mixed = (
+        enough.any(axis=-1, keepdims=True) & ~enough.all(axis=-1, keepdims=True) & (at(spent, left) < at(spent, right))
+    )
     while True:
         rise = np.where(mixed, at(gains, right) - at(gains, left), 1)
         slope = np.where(mixed, at(spent, right) - at(spent, left), 0) / rise
