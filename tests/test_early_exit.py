@@ -370,3 +370,8 @@ def test_a_luma_network_leaves_the_chroma_of_colour_pictures_alone():
     picture = np.random.default_rng(0).integers(20, 200, (20, 24, 3), np.uint8)
     result = own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), 2, "cpu")
     assert (result.picture.astype(int) - picture == 23).all()  # 20 levels of luma are 20 x 255 / 219 = 23.3 of R, G, B
+
+
+def test_the_score_of_values_is_that_of_the_8_bit_picture():
+    values = 1.2 * torch.rand(2, 1, 40, 48, generator=torch.Generator().manual_seed(0)) - 0.1
+    assert torch.equal(multi_exit.score(values, 8), multi_exit.score(pixels.to_bytes(values), 8))

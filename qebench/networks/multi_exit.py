@@ -168,8 +168,10 @@ def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
 
     "matlab" scores the 8-bit picture, "powerqe" the values as they are.
     """
-    first = pixels.to_bytes(images[:, :1]) if variant == "matlab" else images[:, :1]
+    first = images[:, :1]
     values = 255 * first.float() if first.is_floating_point() else first.float()
+    if variant == "matlab" and first.is_floating_point():
+        values.clamp_(0, 255).round_()  # the values of `to_bytes`, with one copy of the picture instead of three
     return iqam.score(values, block_size, variant)
 
 
