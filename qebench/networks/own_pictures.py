@@ -42,7 +42,8 @@ def enhance(network: Network, picture: np.ndarray, rule: Rule, exit: int | None,
 
     scores: list[float] = []
     exit = multi_exit.known_exit(rule, network.exit_count) if exit is None else exit
-    stages = tiling.stages(network, decoded, exit, rounded=not by_luma and "change" not in rule.uses)
+    rounded = not by_luma and "change" not in rule.uses
+    stages = tiling.stages(network, decoded, exit or 1, rounded, only=exit is not None)
     if exit is None:
         for step in multi_exit.walk(stages, pixels.to_unit(decoded), network.exit_count, rule):
             enhanced, taken = step.images, step.exit

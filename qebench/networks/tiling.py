@@ -5,6 +5,7 @@ images go by overlapping tiles.
 """
 
 from collections.abc import Generator, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -30,10 +31,11 @@ def enhance(network: Network, x: Tensor) -> list[Tensor]:
 
 @torch.inference_mode()
 def stages(
-    network: Network, x: Tensor, exit: int | None = None, rounded: bool = False
+    network: Network, x: Tensor, first: int = 1, rounded: bool = False, only: bool = False
 ) -> Generator[Tensor, Tensor | None, None]:
-    """Yield what `enhance` returns exit by exit, each computed when it is asked for; or one `exit` alone.
+    """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
+    If `only`, that is the `first` alone, and no head before it is computed.
     `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
     Images over WHOLE in height or width are enhanced by tiles, all exits of a tile at once while the results fit in
     HELD; of larger images each exit is computed from the start when it is asked for.
@@ -46,32 +48,32 @@ def stages(
         unit = pixels.to_unit(planes)
         given = unit.clone()
         try:
-            computed = network.exits(unit) if exit is None else iter([network.last(unit, exit)])
-            for number, enhanced in enumerate(computed, start=exit or 1):
-                outputs.check_values(enhanced, number)
-                outputs.check_input(unit, given, number)
-                yield (pixels.to_bytes(enhanced) if rounded else enhanced).reshape(x.shape)
+            computed = iter([network.last(unit, first)]) if only else network.exits(unit)
+            for exit, enhanced in enumerate(computed, start=first if only else 1):
+                outputs.check_values(enhanced, exit)
+                outputs.check_input(unit, given, exit)
+                if exit >= first:
+                    yield (pixels.to_bytes(enhanced) if rounded else enhanced).reshape(x.shape)
         except outputs.WrongOutput as error:
             error.place //= len(planes) // len(x)
             raise
     else:
-        together = exit is None and network.exit_count * x.numel() <= HELD
-        one_by_one = [*range(1, network.exit_count + 1)] if exit is None else [exit]
-        passes = [None] if together or network.exit_count == 1 else one_by_one
-        for each in passes:
-            for enhanced in _by_tiles(network, planes, each, rounded):
+        count = 1 if only else network.exit_count - first + 1
+        together = count if count * x.numel() <= HELD else 1
+        for exit in range(first, first + count, together):
+            for enhanced in _by_tiles(network, planes, exit, together, rounded, only):
                 yield enhanced.reshape(x.shape)
 
 
-def _by_tiles(network: Network, x: Tensor, exit: int | None, rounded: bool) -> list[Tensor]:
-    """Return all exits, or one `exit` alone, of images that are enhanced tile by tile."""
+def _by_tiles(network: Network, x: Tensor, first: int, count: int, rounded: bool, only: bool) -> list[Tensor]:
+    """Return `count` exits, from exit `first` on, of images that are enhanced tile by tile."""
     unrounded = x.dtype if x.is_floating_point() else torch.float32
-    count = network.exit_count if exit is None else 1
     results = [torch.empty_like(x, dtype=torch.uint8 if rounded else unrounded) for _ in range(count)]
     with memory.sparing():
         for inner, outer in tiles(*x.shape[2:]):
             rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-            for whole, tile in zip(results, stages(network, x[(..., *outer)], exit, rounded), strict=True):
+            exits_of_tile = islice(stages(network, x[(..., *outer)], first, rounded, only), count)
+            for whole, tile in zip(results, exits_of_tile, strict=True):
                 whole[(..., *inner)] = tile[..., rows, columns]
     return results
 
