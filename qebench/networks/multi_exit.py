@@ -178,9 +178,10 @@ def score(images: Tensor, block_size: int, variant: str = "matlab") -> Tensor:
 def change(images: Tensor, before: Tensor) -> Tensor:
     """Return the mean squared change (N,) of images from what they were `before`, in squared 8-bit levels.
 
-    Both are float (N, C, H, W) in [0, 1], unclipped: those of an exit and of the one before it, or the decoded ones.
+    Both are float (N, C, H, W) in [0, 1], unclipped: those of an exit and of the one before it, or the decoded ones,
+    which may be uint8.
     """
-    return (images - before).square_().mean(dim=(1, 2, 3)) * 255**2
+    return (images - pixels.to_unit(before)).square_().mean(dim=(1, 2, 3)) * 255**2
 
 
 @runtime_checkable

@@ -45,7 +45,7 @@ def enhance(network: Network, picture: np.ndarray, rule: Rule, exit: int | None,
     rounded = not by_luma and "change" not in rule.uses
     stages = tiling.stages(network, decoded, exit or 1, rounded, only=exit is not None)
     if exit is None:
-        for step in multi_exit.walk(stages, pixels.to_unit(decoded), network.exit_count, rule):
+        for step in multi_exit.walk(stages, decoded, network.exit_count, rule):
             enhanced, taken = step.images, step.exit
             scores += [] if step.scores is None else step.scores.tolist()
     else:
