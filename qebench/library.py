@@ -75,7 +75,9 @@ def _rule(name: str | None, method: str, compressor: str, settings: dict) -> Rul
     return Rule(entry["iqam_block_size"], known[name], settings["protocol"]["iqam"], name)
 
 
-def enhance(picture: np.ndarray, trained: Trained, exit: int | None = None, quality: float | None = None) -> Enhanced:
+def enhance(
+    picture: np.ndarray, trained: Trained, exit: int | None = None, *, quality: float | None = None
+) -> Enhanced:
     """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
 
     It stops where the network's rule says, which may know the codec's `quality` of the picture (QF or QP), or at

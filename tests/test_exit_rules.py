@@ -355,3 +355,14 @@ def test_the_shipped_rule_stops_a_picture_by_its_quality(measured):
         library.load("rbqe", "jpeg", rule="oracle")
     with pytest.raises(ValueError, match="there is no 'coins' in benchmarks/exit_rules/"):
         library.load("rbqe", "jpeg", rule="coins")
+
+
+@pytest.mark.parametrize("name", ["change", "learned"])
+def test_own_pictures_stop_where_the_table_says(name, network, measured):
+    pictures, known = measured
+    tried = rule(name).candidates(known, known.gains, COST)
+    setting = tried[len(tried) // 2]
+    expected, _ = follow(rule(name), setting, known)
+    for picture, quality, bpp, exit in zip(pictures, known.quality, known.bpp, expected, strict=True):
+        running = multi_exit.Rule(8, setting, name=name, quality=quality, bpp=bpp)
+        assert own_pictures.enhance(network, picture, running, None, "cpu").exit == exit

@@ -49,7 +49,8 @@ def run_enhance(options: argparse.Namespace) -> None:
         if picture.remark:
             tqdm.write(picture.remark, file=sys.stderr)
         try:
-            result = library.enhance(picture.pixels, trained, options.exit, _quality(source, compressor))
+            quality = _quality(source, compressor)
+            result = library.enhance(picture.pixels, trained, options.exit, quality=quality)
         except WrongOutput as error:
             raise ValueError(f"{options.method}, image {source}: {error}") from error
         images.write(output, result.picture, picture.about)
