@@ -49,7 +49,9 @@ def check(config: dict) -> None:
             if "threshold" not in config["compressors"].get(other, {}):
                 judged = ", ".join(key for key, settings in config["compressors"].items() if "threshold" in settings)
                 raise ValueError(f"compressors: {name} takes weights of {other!r}: choose from {judged}")
-    for kind in ("metrics", "tables", "figures"):
+    for settings in config["compressors"].values():
+        plugins.check("benchmarks/exit_rules", settings.get("exit_rule", "iqam"))
+    for kind in ("metrics", "exit_rules", "tables", "figures"):
         for name in config[kind]:
             plugins.check(f"benchmarks/{kind}", name)
     for name in methods(config):

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -384,6 +385,9 @@ class Blurs(nn.Module):
             x = nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
             yield x
 
+    def forward(self, x: torch.Tensor, exit: int = 3) -> torch.Tensor:
+        return list(itertools.islice(self.exits(x), exit))[-1]
+
 
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,6 +407,8 @@ def test_exits_by_tiles_are_those_of_the_whole_image(small_tiles: None, budget: 
     torch.testing.assert_close(by_tiles, whole, rtol=0, atol=1e-6)
     later = list(tiling.stages(describe(Blurs()), x, 2, budget=budget))
     torch.testing.assert_close(later, whole[1:], rtol=0, atol=1e-6)
+    alone = list(tiling.stages(describe(Blurs()), x, 2, only=True, budget=budget))
+    torch.testing.assert_close(alone, whole[1:2], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("budget", [10**9, math.inf])  # by tiles, in one piece

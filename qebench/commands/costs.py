@@ -56,7 +56,8 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compressor", required=True)
     arguments.add_decoded(parser)
     arguments.add_iqam(parser)
-    parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of early exit")
+    parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of iqam")
+    parser.add_argument("--rules", nargs="*", default=["iqam"], help="of early exit; those with settings are timed")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
 
@@ -64,10 +65,16 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
 def run_exit_latency(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import exit_latency
+    from qebench.networks import rules
 
     device = arguments.device(options)
-    rule = exit_latency.Rule(options.block_size, options.threshold, options.iqam)
-    records = exit_latency.measure(options.method, options.weights, options.compressor, options.decoded, rule, device)
+    known = {"iqam": options.threshold, **rules.shipped(options.method, options.compressor)}
+    timed = [
+        exit_latency.Rule(options.block_size, known[name], options.iqam, name)
+        for name in options.rules
+        if name in known
+    ]
+    records = exit_latency.measure(options.method, options.weights, options.compressor, options.decoded, timed, device)
     files.write_csv(records, options.output)
     print(exit_latency.text(records))
 

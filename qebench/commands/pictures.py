@@ -26,6 +26,7 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
     )
+    parser.add_argument("--rule", help="of early exit, of benchmarks/exit_rules/ (default: the compressor's)")
     parser.add_argument("--exit", type=int, help="always take this exit")
     parser.add_argument(
         "--strength", type=_strength, default=1.0, metavar="0..1", help="how far from the decoded picture (default: 1)"
@@ -58,12 +59,12 @@ def _load(options: argparse.Namespace, compressor: str, device: str) -> "library
 
     from qebench import library
 
-    trained = library.load(options.method, options.weights or compressor, compressor, device)
+    trained = library.load(options.method, options.weights or compressor, compressor, device, options.rule)
     count = trained.network.exit_count
     if options.exit is not None and not 1 <= options.exit <= count:
         raise ValueError(f"{options.method} has no exit {options.exit}: choose 1 to {count}")
     if options.threshold is not None:
-        trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
+        trained = replace(trained, rule=replace(trained.rule, name="iqam", settings=options.threshold))
         thresholds.per_exit(options.threshold, count)
     return trained
 
@@ -79,12 +80,12 @@ def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespa
     picture = images.load(item.source)
     if picture.remark:
         tqdm.write(picture.remark, file=sys.stderr)
-    told, outside = _judge(item, trained)
+    told, outside, quality = _judge(item, trained)
     if outside and not options.force:
         images.write(item.output, picture.pixels, picture.about)
         return f"{item.source} -> {item.output}: {told}, left as it is: {outside} (--force enhances all the same)"
     try:
-        result = library.enhance(picture.pixels, trained, options.exit, options.strength, _count_tiles)
+        result = library.enhance(picture.pixels, trained, options.exit, options.strength, _count_tiles, quality=quality)
     except WrongOutput as error:
         raise ValueError(f"{options.method}, image {files.named(item.source)}: {error}") from error
     images.write(item.output, result.picture, picture.about)
@@ -93,8 +94,8 @@ def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespa
     return f"{item.source} -> {item.output}: {told}exit {result.exit}" + (f", scores {scores}" if scores else "")
 
 
-def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str]:
-    """Return the quality of a file in words, and why the weights are not for it, each "" if there is nothing to say.
+def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str, float | None]:
+    """Return the quality of a file in words, why the weights are not for it ("" if they are), and the quality.
 
     Warns on stderr if the file, or the weights, do not tell.
     """
@@ -110,7 +111,7 @@ def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str]:
             "they may make it worse",
             file=sys.stderr,
         )
-        return "", ""
+        return "", "", None
     name, quality = interface.quality_of_file(known.compressor, item.source)
     span = f"the weights were trained for {name} {known.lowest:g} to {known.highest:g}"
     if quality is None:
@@ -118,8 +119,8 @@ def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str]:
             f"warning: {files.named(item.source)} does not tell its {name}, and {span}: they may make it worse",
             file=sys.stderr,
         )
-        return "", ""
-    return f"{name} {quality:.3g}", "" if known.lowest <= quality <= known.highest else span
+        return "", "", None
+    return f"{name} {quality:.3g}", "" if known.lowest <= quality <= known.highest else span, quality
 
 
 def _count_tiles(tiles: list) -> Iterable:

@@ -139,6 +139,8 @@ def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
     parser.add_argument("--complexity", type=Path, nargs="+", required=True)
     parser.add_argument("--latency", type=Path, nargs="+", default=[], required=needed)
     parser.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T[/T...]")
+    parser.add_argument("--exit-rules", nargs="*", default=[], help="to judge (default: all)")
+    parser.add_argument("--timed", type=Path, nargs="*", default=[], help="files of exit-latency")
     parser.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
     parser.add_argument("--protocol", default="", required=needed, help="in words")
     parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
@@ -156,16 +158,26 @@ def _results(options: argparse.Namespace) -> "Results":
     from qebench.evaluation import measurements
     from qebench.evaluation.results import Results
 
-    complexity, latency = (
+    complexity, latency, timed = (
         pd.concat(map(files.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
-        for paths in (options.complexity, options.latency)
+        for paths in (options.complexity, options.latency, options.timed)
     )
     rows = pd.DataFrame(columns=measurements.COLUMNS)
     if options.measurements:
         rows, _ = measurements.read(options.measurements)
     thresholds = arguments.thresholds(options.thresholds)
     native = measurements.native(rows)
-    return Results(native, complexity, latency, thresholds, options.methods, options.protocol, rows)
+    return Results(
+        native,
+        complexity,
+        latency,
+        thresholds,
+        options.methods,
+        options.protocol,
+        rows,
+        options.exit_rules,
+        timed,
+    )
 
 
 def _record(published: list[Path], inputs: Iterable[Path], options: argparse.Namespace) -> None:

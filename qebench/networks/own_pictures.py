@@ -53,9 +53,11 @@ def enhance(
     decoded = pixels.stack([colour.luma(picture) if by_luma else picture], device)
 
     scores: list[float] = []
-    stages = tiling.stages(network, decoded, exit or 1, rounded=not by_luma, track=track)
+    exit = multi_exit.known_exit(rule, network.exit_count) if exit is None else exit
+    rounded = not by_luma and "change" not in rule.uses
+    stages = tiling.stages(network, decoded, exit or 1, rounded, exit is not None, track)
     if exit is None:
-        for step in multi_exit.walk(stages, network.exit_count, rule):
+        for step in multi_exit.walk(stages, decoded, network.exit_count, rule):
             enhanced, taken = step.images, step.exit
             scores += [] if step.scores is None else step.scores.tolist()
     else:

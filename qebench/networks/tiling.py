@@ -48,11 +48,13 @@ def stages(
     x: Tensor,
     first: int = 1,
     rounded: bool = False,
+    only: bool = False,
     track: Track = iter,
     budget: float | None = None,
 ) -> Generator[Tensor, Tensor | None, None]:
     """Yield what `enhance` returns exit by exit, from exit `first` on, each computed when it is asked for.
 
+    If `only`, that is the `first` alone, and no head before it is computed.
     `x` may also be uint8, and what is `rounded` is uint8 as of `to_bytes`: a quarter of the memory for large images.
     Images for which the network takes more than `budget` bytes (BUDGET) are enhanced by tiles, over which `track`
     iterates: all exits of a tile at once while the results fit; else each exit is computed from the start when it is
@@ -62,7 +64,7 @@ def stages(
     outputs.WrongOutput if what the network returns cannot be used.
     """
     planes, budget = network.planes(x), BUDGET if budget is None else budget
-    count = network.exit_count - first + 1
+    count = 1 if only else network.exit_count - first + 1
     held = planes[:1].numel() * len(planes) * (1 if rounded else 4)
     together = count if count * held <= budget / HELD else 1
     cut = choose(network, planes, budget, together * held)
@@ -70,7 +72,8 @@ def stages(
         unit = pixels.to_unit(planes)
         given = unit.clone()
         try:
-            for exit, enhanced in enumerate(network.exits(unit), start=1):
+            computed = iter([network.last(unit, first)]) if only else network.exits(unit)
+            for exit, enhanced in enumerate(computed, start=first if only else 1):
                 outputs.check_values(enhanced, exit)
                 outputs.check_input(unit, given, exit)
                 if exit >= first:
@@ -79,9 +82,10 @@ def stages(
             error.place //= len(planes) // len(x)
             raise
     else:
-        places = tiles(*x.shape[2:], cut)
+        height, width = x.shape[2:]
+        places = tiles(height, width, cut)
         for exit in range(first, first + count, together):
-            for enhanced in _by_tiles(network, planes, exit, together, rounded, track(places)):
+            for enhanced in _by_tiles(network, planes, exit, together, rounded, only, track(places)):
                 yield enhanced.reshape(x.shape)
 
 
@@ -128,14 +132,14 @@ def tiles(height: int, width: int, cut: Cut) -> list[Tile]:
 
 
 def _by_tiles(
-    network: Network, x: Tensor, first: int, count: int, rounded: bool, places: Iterable[Tile]
+    network: Network, x: Tensor, first: int, count: int, rounded: bool, only: bool, places: Iterable[Tile]
 ) -> list[Tensor]:
     """Return `count` exits, from exit `first` on, of images that are enhanced tile by tile."""
     unrounded = x.dtype if x.is_floating_point() else torch.float32
     results = [torch.empty_like(x, dtype=torch.uint8 if rounded else unrounded) for _ in range(count)]
     for inner, outer in places:
         rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-        exits_of_tile = islice(stages(network, x[(..., *outer)], first, rounded, budget=math.inf), count)
+        exits_of_tile = islice(stages(network, x[(..., *outer)], first, rounded, only, budget=math.inf), count)
         for whole, tile in zip(results, exits_of_tile, strict=True):
             whole[(..., *inner)] = tile[..., rows, columns]
     return results

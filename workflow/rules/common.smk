@@ -123,6 +123,17 @@ def code(*modules):
     return plugins.content(*modules)
 
 
+def exit_rules_code(name):
+    """Return the modules of the exit rules if they are what a table or figure is about, for `code`."""
+    return [f"benchmarks.exit_rules.{rule}" for rule in config["exit_rules"]] if name == "exit_rules" else []
+
+
+def timed(wildcards):
+    """Return the files of the times of every exit rule that the table `exit_rules` takes."""
+    wanted = METHODS if wildcards.table == "exit_rules" else []
+    return [f"results/latency/{compressor}/{method}.csv" for method in wanted for compressor in native(method)]
+
+
 def codec_data(wildcards):
     """Return the files other than code in the folder of a codec, as HM's configuration."""
     folder = Path("compressors", wildcards.compressor)
