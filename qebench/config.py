@@ -212,7 +212,7 @@ def _describe_crop(config: dict) -> str:
 
 def measured(config: dict) -> dict:
     """Return the part of a configuration that decides what is measured and published, for the record."""
-    keys = ("dataset", "split", "protocol", "only", "metrics")
+    keys = ("dataset", "split", "protocol", "only", "metrics", "precision")
     folder = source(config, config["dataset"])
     return {key: config.get(key) for key in keys} | {
         "folder": folder and folder.as_posix(),

@@ -1,6 +1,5 @@
 """Measuring a method: what may be measured, and that images really stop where the measurements say."""
 
-import importlib
 import re
 import shutil
 import subprocess
@@ -20,11 +19,10 @@ from benchmarks.studies import exit_check
 from qebench import config
 from qebench.common import images, plugins
 from qebench.datasets import originals
-from qebench.evaluation import measurements
+from qebench.evaluation import batches, measurements
 from qebench.evaluation.evaluate import evaluate
 from qebench.evaluation.pace import Pace
 
-evaluating = importlib.import_module("qebench.evaluation.evaluate")
 DEFAULT = config.default()
 
 
@@ -69,7 +67,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
             originals.sources(tmp_path / str(count)), originals.Protocol("luma"), manifest.with_suffix(""), manifest
         )
         tracemalloc.start()
-        assert len([names for names, _, _ in evaluating._batches(manifest, manifest, 1)]) == count
+        assert len([names for names, _, _ in batches.read(manifest, manifest, lambda image: 1)]) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 256**2  # less than one image more
@@ -83,7 +81,7 @@ def test_a_network_without_weights_is_not_measured(folder):
 def test_batches_give_the_measurements_of_images_alone(folder, monkeypatch):
     (weights,) = config.weights(DEFAULT, "dcad", "jpeg")
     alone = measured(folder, "dcad", weights, 10)
-    monkeypatch.setattr("qebench.evaluation.evaluate.CPU_BATCH", 2)
+    monkeypatch.setattr("qebench.evaluation.batches.CPU_BATCH", 2)
     together = measured(folder, "dcad", weights, 10)
     pd.testing.assert_frame_equal(
         alone.sort_values(["image", "metric"], ignore_index=True),

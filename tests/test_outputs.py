@@ -77,7 +77,7 @@ def test_what_a_network_may_not_return_stops_the_job_with_method_image_and_exit(
 
 
 def test_the_image_of_a_batch_is_named_that_is_wrong(folder, monkeypatch):
-    monkeypatch.setattr("qebench.evaluation.evaluate.CPU_BATCH", 2)
+    monkeypatch.setattr("qebench.evaluation.batches.CPU_BATCH", 2)
     with pytest.raises(ValueError, match=r"^decoded, image 10 at quality 40: exit 2 returns NaN"):
         measure(folder, Faulty(FAULTS["nan"][0]), monkeypatch)
 

@@ -47,6 +47,12 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU (default: all)")
 
 
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Add --precision of a network; its names are those of `networks.precision`, whose import takes seconds."""
+    names = ["float32", "tf32", "bf16", "fp16"]
+    parser.add_argument("--precision", choices=names, default="float32", help="of the network (default: float32)")
+
+
 def device(options: argparse.Namespace) -> str:
     """Return the device to compute on, set to that many threads; errors as in `network.choose_device`."""
     from qebench.networks import loading

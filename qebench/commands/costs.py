@@ -39,6 +39,7 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--block-size", type=int, choices=[4, 8], default=4, help="of the IQAM")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
+    arguments.add_precision(parser)
 
 
 def run_latency(options: argparse.Namespace) -> None:
@@ -46,7 +47,9 @@ def run_latency(options: argparse.Namespace) -> None:
     from qebench.cost import latency
 
     device = arguments.device(options)
-    records = latency.measure(options.method, options.channels, options.block_size, device, options.weights)
+    records = latency.measure(
+        options.method, options.channels, options.block_size, device, options.weights, options.precision
+    )
     files.write_csv(records, options.output)
 
 
@@ -60,6 +63,7 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", nargs="*", default=["iqam"], help="of early exit; those with settings are timed")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
+    arguments.add_precision(parser)
 
 
 def run_exit_latency(options: argparse.Namespace) -> None:
@@ -74,7 +78,9 @@ def run_exit_latency(options: argparse.Namespace) -> None:
         for name in options.rules
         if name in known
     ]
-    records = exit_latency.measure(options.method, options.weights, options.compressor, options.decoded, timed, device)
+    records = exit_latency.measure(
+        options.method, options.weights, options.compressor, options.decoded, timed, device, options.precision
+    )
     files.write_csv(records, options.output)
     print(exit_latency.text(records))
 
@@ -90,7 +96,14 @@ def run_latency_grid(options: argparse.Namespace) -> None:
     from qebench.cost import latency_grid
 
     device = arguments.device(options)
-    files.write_csv(latency_grid.measure(options.method, options.channels, device, options.weights), options.output)
+    records: list[dict] = []
+    so_far = options.output.with_suffix(".partial.csv")  # another name: what is called `output` is whole
+    for record in latency_grid.measure(options.method, options.channels, device, options.weights):
+        records.append(record)
+        files.write_csv(records, so_far)
+    if not records:
+        raise ValueError(f"{options.method}: {device} has too little memory for the smallest image of the grid")
+    so_far.replace(options.output)
 
 
 def add_latency_table(parser: argparse.ArgumentParser) -> None:

@@ -10,13 +10,14 @@ from qebench.commands import arguments
 def add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", nargs="*", metavar="METHOD=FILE")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1 (default: cpu)")
+    arguments.add_precision(parser)
 
 
 def run_check(options: argparse.Namespace) -> None:
     from qebench.common import plugins
-    from qebench.networks import loading
+    from qebench.networks import loading, precision
 
-    loading.choose_device(options.device, 1)
+    precision.use(options.precision, loading.choose_device(options.device, 1))
     for method, _, file in (name.partition("=") for name in options.weights):
         plugins.find("methods", method).load(Path(file), "meta")
 
@@ -30,6 +31,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     arguments.add_iqam(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
+    arguments.add_precision(parser)
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -46,6 +48,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         options.block_size,
         options.iqam,
         device,
+        options.precision,
     )
     dataset, compressor = options.keys
     keys = {"dataset": dataset, "compressor": compressor, "method": options.method, "trained_on": options.trained_on}
@@ -72,6 +75,7 @@ def add_examples(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thresholds", nargs="+", default=[], metavar="COMPRESSOR=T[/T...]")
     parser.add_argument("-o", "--output", type=Path, required=True, help="X.csv; the images go to X/ beside it")
     arguments.add_device(parser)
+    arguments.add_precision(parser)
 
 
 def run_examples(options: argparse.Namespace) -> None:
@@ -84,4 +88,4 @@ def run_examples(options: argparse.Namespace) -> None:
     named = (name.partition("=")[::2] for name in options.methods)
     weights = {method: Path(path) if path else None for method, path in named}
     sources = examples.Sources(options.originals, options.decoded, weights)
-    examples.write(rows, arguments.thresholds(options.thresholds), sources, device, options.output)
+    examples.write(rows, arguments.thresholds(options.thresholds), sources, device, options.output, options.precision)

@@ -40,10 +40,10 @@ def versions() -> dict[str, str]:
 
 def device_name(device: str) -> str:
     """Return the marketing name of a torch device, "NVIDIA H100 80GB HBM3" or the processor's."""
-    if device.startswith("cuda"):
-        import torch
+    if device != "cpu":
+        from qebench.common import devices  # torch takes seconds
 
-        return torch.cuda.get_device_name(device)
+        return devices.module(device).get_device_name(device)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -78,13 +78,14 @@ def read(path: Path) -> dict:
 
 def summarise(records: list[dict]) -> dict[str, list]:
     """Return the different values in the provenance records of measurements: data sets with the checksum of their
-    manifest, codecs, methods with the checksum of their weights, devices, commits, library versions.
+    manifest, codecs, methods with the checksum of their weights, devices, precisions, commits, library versions.
     """
     kinds = {
         "data": lambda record: {"dataset": record["dataset"], **record["images"]},
         "codecs": lambda record: {"compressor": record["compressor"], **record["codec"]},
         "methods": lambda record: {"method": record["method"], "weights": record["weights"]},
         "devices": lambda record: record["device"],
+        "precisions": lambda record: record.get("precision", "float32"),  # of before it was a setting
         "commits": lambda record: record["commit"],
         "versions": lambda record: record["versions"],
     }

@@ -7,9 +7,13 @@ them; here each round runs all of them. On a GPU the clock is that of its own ev
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+
+from qebench.common import devices
 
 WARM_UP = 1  # rounds that are not counted: first calls allocate and choose kernels
 
@@ -17,9 +21,9 @@ WARM_UP = 1  # rounds that are not counted: first calls allocate and choose kern
 @torch.inference_mode()
 def times(ways: Sequence[Callable[[], object]], runs: int, device: str) -> np.ndarray:
     """Return the milliseconds of every run of every computation, float64 (ways, runs)."""
-    on_gpu = device.startswith("cuda")
-    measure = _gpu_milliseconds if on_gpu else _milliseconds
-    with torch.cuda.device(device) if on_gpu else nullcontext():
+    gpu = devices.module(device)
+    measure = partial(_gpu_milliseconds, gpu) if gpu else _milliseconds
+    with gpu.device(device) if gpu else nullcontext():
         rounds = [[measure(compute) for compute in ways] for _ in range(WARM_UP + runs)]
     return np.array(rounds[WARM_UP:]).T
 
@@ -37,8 +41,8 @@ def _milliseconds(compute: Callable[[], object]) -> float:
     return (time.perf_counter_ns() - began) / 1e6
 
 
-def _gpu_milliseconds(compute: Callable[[], object]) -> float:
-    began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+def _gpu_milliseconds(gpu: Any, compute: Callable[[], object]) -> float:
+    began, ended = (gpu.Event(enable_timing=True) for _ in range(2))
     began.record()
     compute()
     ended.record()

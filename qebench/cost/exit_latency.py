@@ -26,14 +26,20 @@ RUNS = 3  # of every picture
 
 
 def measure(
-    method: str, weights: Path | None, compressor: str, decoded: list[Path], rules: list[Rule], device: str
+    method: str,
+    weights: Path | None,
+    compressor: str,
+    decoded: list[Path],
+    rules: list[Rule],
+    device: str,
+    precision: str = "float32",
 ) -> list[dict]:
     """Return one record (latency.COLUMNS) per quality and way: all of the network, and each rule if it has exits.
 
     `decoded` are the manifests of decoded pictures, named by their quality. Pictures are cut to 512x512 pixels, from
     the upper left, which keeps the codec's block grid; if some are smaller, those of the commonest size are taken.
     """
-    network, records = loading.build(method, weights, device), []
+    network, records = loading.build(method, weights, device, precision), []
     for manifest in decoded:
         quality = int(manifest.stem)
         rates = files.read_csv(manifest).set_index("image")["bpp"]
@@ -49,7 +55,7 @@ def measure(
         head = {"method": method, "compressor": compressor, "quality": quality, "pictures": len(images)}
         with machine.Watch() as watch:
             rows = [head | row for row in _compare(network, cases, device)]
-        records += latency.complete(rows, cases[0][0], watch, device)
+        records += latency.complete(rows, cases[0][0], watch, device, network.precision)
     return records
 
 

@@ -34,12 +34,14 @@ COLUMNS = (
 )
 
 
-def measure(method: str, channels: int, block_size: int, device: str, weights: Path | None = None) -> list[dict]:
+def measure(
+    method: str, channels: int, block_size: int, device: str, weights: Path | None = None, precision: str = "float32"
+) -> list[dict]:
     """Return one record (COLUMNS) per exit and way of getting there: early_exit tells whether scores are on the way.
 
     The method is in the form that `weights` are for; without them in its first, with random start values.
     """
-    network = loading.build(method, weights, device)
+    network = loading.build(method, weights, device, precision)
     x = network.planes(pixels.to_tensor([_decoded(channels)], device))
     count = network.exit_count
     ways: dict[tuple[bool, int], Callable[[], object]]
@@ -57,7 +59,7 @@ def measure(method: str, channels: int, block_size: int, device: str, weights: P
         peak = {"peak_mb": machine.peak_mb(compute, device)}
         scored = {"rule": "iqam", "score_share": share(scores, min(exit, count - 1), milliseconds)} if stops else {}
         records.append({"method": method, "early_exit": stops, "exit": exit, **timed, **peak, **scored})
-    return complete(records, x, watch, device)
+    return complete(records, x, watch, device, network.precision)
 
 
 def stop_at(network: Network, x: Tensor, exit: int, block_size: int) -> int:
@@ -71,7 +73,7 @@ def share(scores: np.ndarray, count: int, whole: np.ndarray) -> float:
     return round(count * float(np.median(scores) / np.median(whole)), 4)
 
 
-def complete(records: list[dict], x: Tensor, watch: machine.Watch, device: str) -> list[dict]:
+def complete(records: list[dict], x: Tensor, watch: machine.Watch, device: str, precision: str) -> list[dict]:
     """Return records of times with all of COLUMNS: what was said of them, of the images `x`, of device and machine.
 
     If the machine was busy, say so on stderr.
@@ -80,7 +82,7 @@ def complete(records: list[dict], x: Tensor, watch: machine.Watch, device: str) 
         print(f"warning: {watch.warning}", file=sys.stderr)
     size = {"batch": 1, "height": x.shape[2], "width": x.shape[3]}
     place = {"device": provenance.device_name(device), "busy_cores": watch.busy_cores} | machine.describe(device)
-    common = {"precision": str(x.dtype).removeprefix("torch."), "execution": "eager"} | size | place
+    common = {"precision": precision, "execution": "eager"} | size | place
     return [{name: (common | record).get(name) for name in COLUMNS} for record in records]
 
 

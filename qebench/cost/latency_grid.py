@@ -2,17 +2,22 @@
 
 Times are of all of the network, its last exit alone, on random images. "eager" is the network as everything here runs
 it; "compiled" is `torch.compile` of it, which needs a C++ compiler for a CPU and takes half a minute per shape, outside
-the clock. Batches of more pixels than one image of 2048x2048 are left out: they would take over 10 GB.
+the clock. Batches of more pixels than one image of 2048x2048 are left out: they would take over 10 GB. In "bfloat16"
+the whole network is converted, unlike in the precision bf16 (`networks.precision`). What a GPU has too little memory
+for is left out, and that is said on stderr.
 """
 
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
 
+from qebench.common import devices
 from qebench.cost import clock, latency, machine
 from qebench.networks import loading
 
@@ -23,25 +28,38 @@ MOST_PIXELS = 2048**2
 RUNS = 5
 
 
-def measure(method: str, channels: int, device: str, weights: Path | None = None) -> list[dict]:
-    """Return one record (latency.COLUMNS) per precision, shape and execution; arguments as in `latency.measure`."""
+def measure(
+    method: str, channels: int, device: str, weights: Path | None = None, compiled: bool = True
+) -> Iterator[dict]:
+    """Yield one record (latency.COLUMNS) per precision, shape and execution, as measured; compiled ones if asked for.
+
+    The other arguments are as in `latency.measure`.
+    """
     shapes = [(batch, side) for batch in BATCHES for side in SIDES if batch * side**2 <= MOST_PIXELS]
-    return [
-        record
-        for precision in PRECISIONS
-        for batch, side in shapes
-        for record in _measure(method, channels, device, weights, precision, batch, side)
-    ]
+    for precision, (batch, side) in product(PRECISIONS, shapes):
+        try:
+            yield from _measure(method, channels, device, weights, precision, batch, side, compiled)
+        except torch.OutOfMemoryError:
+            devices.release(device)
+            name = str(precision).removeprefix("torch.")
+            print(f"{method}, {batch} x {side} x {side} in {name}, is left out: {device} is too small", file=sys.stderr)
 
 
 def _measure(
-    method: str, channels: int, device: str, weights: Path | None, precision: torch.dtype, batch: int, side: int
+    method: str,
+    channels: int,
+    device: str,
+    weights: Path | None,
+    precision: torch.dtype,
+    batch: int,
+    side: int,
+    compiled: bool,
 ) -> list[dict]:
     network = loading.build(method, weights, device)
     model = network.module.to(precision)
     x = network.planes(torch.rand(batch, channels, side, side, device=device, dtype=precision))
     ways = {"eager": partial(model, x)}
-    if device.startswith("cuda") or _compiler():
+    if compiled and (torch.device(device).type == "cuda" or (device == "cpu" and _compiler())):
         torch.compiler.reset()  # else the tenth shape would not be compiled any more
         ways["compiled"] = partial(torch.compile(model, dynamic=False), x)
     with machine.Watch() as watch:
@@ -53,7 +71,7 @@ def _measure(
         kind = {"exit": network.exit_count, "execution": execution, "batch": batch}
         records.append({**kind, **timed, "peak_mb": machine.peak_mb(compute, device)})
     records = [{"method": method, "early_exit": False} | record for record in records]
-    return latency.complete(records, x, watch, device)
+    return latency.complete(records, x, watch, device, str(precision).removeprefix("torch."))
 
 
 def _compiler() -> str | None:

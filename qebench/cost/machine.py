@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from qebench.common import memory, provenance
+from qebench.common import devices, memory, provenance
 
 BUSY = 0.1  # cores: what others may take before times count as disturbed
 MEGABYTE = 1e6
@@ -86,14 +86,25 @@ def _clock(device: str) -> dict[str, object]:
             done = subprocess.run(["nvidia-smi", card, *query], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return {"clock_mhz": None, "driver": None}
-        megahertz, driver = done.stdout.strip().split(", ")
-        return {"clock_mhz": float(megahertz), "driver": f"{driver}, CUDA {torch.version.cuda}"}
+        return told(done.stdout)
+    if device != "cpu":
+        return {"clock_mhz": None, "driver": None}
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         clock: float | None = next(float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz"))
     except (OSError, StopIteration):
         clock = None
     return {"clock_mhz": clock, "driver": None}
+
+
+def told(line: str) -> dict[str, object]:
+    """Return the clock and the driver from what nvidia-smi prints, None for what it does not tell ("[N/A]")."""
+    megahertz, _, driver = (part.strip() for part in line.strip().partition(","))
+    known = driver.replace(".", "").isdigit()
+    return {
+        "clock_mhz": float(megahertz) if megahertz.replace(".", "", 1).isdigit() else None,
+        "driver": f"{driver}, CUDA {torch.version.cuda}" if known else None,
+    }
 
 
 @torch.inference_mode()
@@ -103,12 +114,8 @@ def peak_mb(compute: Callable[[], object], device: str) -> float | None:
     On a GPU it is that of tensors. On a CPU it is that of the whole process, as Linux counts resident pages, so what
     libraries take for themselves is in it; None on other systems.
     """
-    if device.startswith("cuda"):
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        compute()
-        torch.cuda.synchronize(device)
-        return round((torch.cuda.max_memory_allocated(device) - before) / MEGABYTE, 1)
+    if device != "cpu":
+        return round(devices.peak_bytes(compute, device) / MEGABYTE, 1)
     gc.collect()
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)  # freed memory that the process keeps would hide the next peak

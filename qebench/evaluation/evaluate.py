@@ -1,13 +1,11 @@
 """Enhance the decoded images of one compressor by one method, and measure every exit.
 
-Networks run in batches of images of one size; a batch is one image on a CPU, where larger ones only spill caches. The
-next batch is read meanwhile, and metrics and scores are computed on the network's device.
+Networks run in batches of images of one size (`batches`). The next batch is read meanwhile, and metrics and scores are
+computed on the network's device.
 """
 
 import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -17,16 +15,12 @@ import torch
 
 from qebench.common import files, plugins, provenance
 from qebench.common.metrics import IDENTICAL
-from qebench.datasets import manifests, originals
-from qebench.evaluation import pace
+from qebench.evaluation import batches, pace
 from qebench.networks import loading, multi_exit, outputs, pixels, tiling
 from qebench.networks.network import Network
 
-CPU_BATCH, GPU_BATCH = 1, 8
 SCORE = "iqam"  # a metric of every exit, without reference
 CHANGE = "change"  # another, of networks of several exits: see `multi_exit.change`
-
-Batch = tuple[list[str], list[np.ndarray], list[np.ndarray]]  # names, originals, decoded images
 
 
 def evaluate(
@@ -38,34 +32,43 @@ def evaluate(
     block_size: int,
     variant: str,
     device: str,
+    precision: str = "float32",
 ) -> tuple[pd.DataFrame, list[dict], str]:
     """Return the rows (quality, image, exit, metric, value) of one method, where they come from, and the pace.
 
     `originals` and `decoded` are manifests, each beside its folder of images; those of `decoded` are named by their
-    quality, and each gets a record of provenance. `block_size` and `variant` are those of the IQAM. The method
-    `decoded` also gets the bits per pixel of the bitstreams.
+    quality, and each gets a record of provenance. `block_size` and `variant` are those of the IQAM; `precision` is that
+    of the network (`networks.precision`). The method `decoded` also gets the bits per pixel of the bitstreams.
 
     Raises ValueError if the method has random start values and was given no weights, returns what is no image, or if a
     metric is NaN or infinite: it names method, image and exit.
     """
     timer = pace.Pace(device)
-    network = loading.load(method, weights, device)
+    network = loading.load(method, weights, device, precision)
     modules = {metric: plugins.find("benchmarks/metrics", metric) for metric in metrics}
-    scoring, size = (block_size, variant), GPU_BATCH if device.startswith("cuda") else CPU_BATCH
+    size = batches.size(network, device)
+    measure = partial(_measure, network, modules, (block_size, variant), device, timer)
     rows: list[tuple] = []
     records: list[dict] = []
     order: dict[tuple[int, str], int] = {}
     for manifest in decoded:
         quality = int(manifest.stem)
         bits = files.read_csv(manifest)
-        batches = _ahead(_batches(originals, manifest, size))
-        for names, references, images in timer.each("waiting for images", batches):
+        read = batches.ahead(batches.read(originals, manifest, size))
+        for batch in timer.each("waiting for images", read):
             try:
-                found = _measure(network, references, images, modules, scoring, device, timer)
+                for names, found in batches.measured(batch, measure, device):
+                    for exit, metric, values in found:
+                        rows += [
+                            (quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)
+                        ]
             except outputs.WrongOutput as error:
-                raise ValueError(f"{method}, image {names[error.place]} at quality {quality}: {error}") from error
-            for exit, metric, values in found:
-                rows += [(quality, name, exit, metric, value) for name, value in zip(names, values, strict=True)]
+                raise ValueError(f"{method}, image {batch[0][error.place]} at quality {quality}: {error}") from error
+            except torch.OutOfMemoryError:
+                raise ValueError(
+                    f"{method} at quality {quality}: {provenance.device_name(device)} has too little memory left for "
+                    f"{batch[0][0]} or its neighbours, even by tiles: end what else runs on it, or take --device cpu"
+                ) from None
         order |= {(quality, name): len(order) + place for place, name in enumerate(bits["image"])}
         if method == "decoded":
             rows += [(quality, name, 1, "bpp", bpp) for name, bpp in zip(bits["image"], bits["bpp"], strict=True)]
@@ -77,7 +80,7 @@ def evaluate(
     rows.sort(key=lambda row: order[row[:2]])  # so that the rows of parts, joined, are those of the whole
     frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
     count = sum(record["images"]["count"] for record in records)
-    common = _origin(method, weights, device)
+    common = _origin(network, weights, device)
     return frame, [record | common for record in records], timer.text(count)
 
 
@@ -91,35 +94,15 @@ def _check_finite(rows: list[tuple], method: str) -> None:
             )
 
 
-def _origin(method: str, weights: Path | None, device: str) -> dict:
+def _origin(network: Network, weights: Path | None, device: str) -> dict:
     return {
-        "method": method,
+        "method": network.name,
         "weights": {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None,
         "device": provenance.device_name(device),
+        "precision": network.precision,
         "commit": provenance.commit(),
         "versions": provenance.versions(),
     }
-
-
-def _batches(manifest: Path, decoded: Path, size: int) -> Iterator[Batch]:
-    """Yield batches of up to `size` neighbours of one shape; raise ValueError if the manifests list other images."""
-    listed, wanted = ([row["image"] for row in manifests.rows(path)] for path in (decoded, manifest))
-    if listed != wanted:
-        raise ValueError(f"{decoded} does not list the images of {manifest}: delete it and run again")
-    pairs = zip(*(originals.load(path.with_suffix(""), path) for path in (manifest, decoded)), strict=True)
-    for _, group in groupby(pairs, key=lambda pair: pair[0][1].shape):
-        while batch := list(islice(group, size)):
-            names = [name for (name, _), _ in batch]
-            yield names, [original for (_, original), _ in batch], [image for _, (_, image) in batch]
-
-
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield batches, the next being read while one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        upcoming = reader.submit(next, batches, None)
-        while (batch := upcoming.result()) is not None:
-            upcoming = reader.submit(next, batches, None)
-            yield batch
 
 
 def _per_image(values: object, metric: str, count: int) -> torch.Tensor:
@@ -133,17 +116,18 @@ def _per_image(values: object, metric: str, count: int) -> torch.Tensor:
 @torch.inference_mode()
 def _measure(
     network: Network,
-    references: list[np.ndarray],
-    images: list[np.ndarray],
     metrics: dict[str, ModuleType],
     scoring: tuple[int, str],
     device: str,
     timer: pace.Pace,
+    references: list[np.ndarray],
+    images: list[np.ndarray],
+    budget: float,
 ) -> list[tuple[int, str, list[float]]]:
-    """Return exit, metric and the values of all images, for every exit and metric."""
+    """Return exit, metric and the values of all images, for every exit and metric; `budget` as in `tiling`."""
     decoded = pixels.to_tensor(images, device)
     with timer.part("network"):
-        exits = tiling.enhance(network, decoded)
+        exits = tiling.enhance(network, decoded, budget)
     originals = pixels.stack(references, device).double()
     found = {}
     with timer.part("metrics and scores"):

@@ -54,7 +54,14 @@ def worst(original: np.ndarray, decoded: np.ndarray, side: int) -> tuple[slice, 
     return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
 
 
-def write(rows: pd.DataFrame, thresholds: dict[str, Threshold], sources: Sources, device: str, output: Path) -> None:
+def write(
+    rows: pd.DataFrame,
+    thresholds: dict[str, Threshold],
+    sources: Sources,
+    device: str,
+    output: Path,
+    precision: str = "float32",
+) -> None:
     """Write the chosen images as `output` (.csv) with one row per quality, method and exit, and PNG files beside it.
 
     `rows` are the native measurements of one data set and compressor. The original comes as the method `original`,
@@ -69,7 +76,7 @@ def write(rows: pd.DataFrame, thresholds: dict[str, Threshold], sources: Sources
     stops = set(taken)
     wide = rows[rows["metric"].isin(METRICS)].pivot(index=keys, columns="metric", values="value")
     numbers = wide.reindex(columns=METRICS).to_dict("index")
-    networks = {method: loading.load(method, path, device) for method, path in sources.weights.items()}
+    networks = {method: loading.load(method, path, device, precision) for method, path in sources.weights.items()}
     records = []
     for picture, rule in choose(rows).items():
         original = _read(sources.originals, picture)

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
+from qebench.common import devices
 
 
 class Pace:
     """The wall time of a job on a device since this was made, and what of it its named parts took."""
 
     def __init__(self, device: str) -> None:
-        self._on_gpu = device.startswith("cuda")
+        self._device = device
         self._began = time.perf_counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -21,8 +21,7 @@ class Pace:
         """Count the time of the `with` block to a part; on a GPU the block ends when its work is done."""
         began = time.perf_counter()
         yield
-        if self._on_gpu:
-            torch.cuda.synchronize()
+        devices.synchronize(self._device)
         self._seconds[name] += time.perf_counter() - began
 
     def each(self, name: str, items: Iterable) -> Iterator:

@@ -1,17 +1,13 @@
 """Measure what tiles depend on: how much memory a network takes for a pixel, and how far around a pixel it looks."""
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from qebench.networks import footprint
 from qebench.networks.network import Network
 
-SIDE = 256  # of the image that memory is measured on, pixels
 FARTHEST = 128  # pixels around a block that are looked at for its reach
 BLOCK = 32  # pixels: all places that strides and pooling tell apart
 SHARE = 1e-3  # of a result's gradient that may come from beyond the reach: 1/10 gray level of an edge of 100
@@ -22,9 +18,9 @@ _REACH: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 def bytes_per_pixel(network: Network, channels: int, device: torch.device) -> float:
-    """Return the most bytes that a network holds at a time for a pixel of its input; measured once a network."""
+    """Return the most bytes that a network holds at a time for a pixel, its float32 input included; measured once."""
     if network.module not in _MEMORY:
-        _MEMORY[network.module] = _memory(network, channels, device)
+        _MEMORY[network.module] = 4 * channels + footprint.bytes_per_pixel(network, str(device))
     return _MEMORY[network.module]
 
 
@@ -38,35 +34,6 @@ def reach(network: Network, channels: int, device: torch.device) -> int:
         with torch.inference_mode(False):  # tensors of inference have no gradients
             _REACH[network.module] = _reach(network, channels, device)
     return _REACH[network.module]
-
-
-def _memory(network: Network, channels: int, device: torch.device) -> float:
-    """Return the most bytes held at a time while all exits are computed, the input's included, per pixel."""
-    x = torch.rand(1, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device)
-    with torch.inference_mode(), _Held() as held:
-        for _ in network.exits(x):
-            pass
-    return (x.nbytes + held.most) / SIDE**2
-
-
-class _Held(TorchDispatchMode):
-    """Counts the bytes of the tensors that operators have made and that are still there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.most = 0
-        self._made: dict[int, tuple[StorageWeakRef, int]] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
-        result = func(*args, **(kwargs or {}))
-        self._made = {place: made for place, made in self._made.items() if not made[0].expired()}
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
-                storage = tensor.untyped_storage()
-                self._made[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
-        self.most = max(self.most, sum(size for _, size in self._made.values()))
-        return result
 
 
 def _reach(network: Network, channels: int, device: torch.device) -> int:

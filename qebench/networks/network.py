@@ -1,12 +1,12 @@
 """What a network is to the rest of the engine: one object that says which images it takes and how many exits it has."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from qebench.networks import outputs, pixels
+from qebench.networks import outputs, pixels, precision
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Network:
     channels: int | None
     multiple: int
     exit_count: int
+    precision: str = "float32"  # one of `precision.NAMES`; images come and go as they are
 
     def planes(self, x: Tensor) -> Tensor:
         """Return images (N, C, H, W) as the network takes them: of one channel (N * C, 1, H, W) if it has but one.
@@ -47,13 +48,13 @@ class Network:
         height, width = x.shape[2:]
         padded = pixels.pad(x, self.multiple)
         if not hasattr(self.module, "exits"):
-            yield outputs.check_kind(self.module(padded), padded, 1)[..., :height, :width]
+            yield outputs.check_kind(self._compute(self.module, padded), padded, 1)[..., :height, :width]
             return
         several: Any = self.module
         stages, kept, left, exit = several.exits(padded), None, padded, 0
         while True:
             try:
-                images = stages.send(kept)
+                images = self._compute(stages.send, kept, like=padded)
             except StopIteration:
                 outputs.count_exits(exit, self.exit_count)
                 return
@@ -67,8 +68,16 @@ class Network:
         """Return the enhanced images of the last exit, or of `exit`, none of the others computed; `x` as in `exits`."""
         height, width = x.shape[2:]
         padded = pixels.pad(x, self.multiple)
-        enhanced = self.module(padded) if exit in (None, self.exit_count) else self.module(padded, exit)
+        which = () if exit in (None, self.exit_count) else (exit,)
+        enhanced = self._compute(self.module, padded, *which)
         return outputs.check_kind(enhanced, padded, exit or self.exit_count)[..., :height, :width]
+
+    def _compute(self, function: Callable[..., Any], *arguments: Any, like: Tensor | None = None) -> Any:
+        """Return what a function returns for images, computed in our precision, in the type of the images."""
+        images = arguments[0] if like is None else like
+        with precision.computing(self.precision, images.device):
+            result = function(*arguments)
+        return result.to(images.dtype) if self.precision in precision.HALVES else result
 
 
 def describe(module: nn.Module, name: str = "") -> Network:

@@ -37,9 +37,12 @@ class Cut:
     overlap: int
 
 
-def enhance(network: Network, x: Tensor) -> list[Tensor]:
-    """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped."""
-    return list(stages(network, x, budget=MEASURED))
+def enhance(network: Network, x: Tensor, budget: float = MEASURED) -> list[Tensor]:
+    """Enhance float (N, C, H, W) images in [0, 1]; return one float tensor of that shape per exit, unclipped.
+
+    Those for which the network takes more than `budget` bytes go by tiles.
+    """
+    return list(stages(network, x, budget=budget))
 
 
 @torch.inference_mode()

@@ -108,7 +108,8 @@ def _again(results: Path, rows: pd.DataFrame, records: list[dict], key: tuple, d
             shards.excerpt(results / f"originals/{dataset}.csv", image, originals)
             shards.excerpt(_decoded(results, dataset, compressor, quality, image), image, decoded)
             scoring = record["iqam"]["block_size"], record["iqam"]["variant"]
-            measured, _, _ = evaluate(method, weights, originals, [decoded], metrics, *scoring, device)
+            precision = record.get("precision", "float32")  # before it was a setting
+            measured, _, _ = evaluate(method, weights, originals, [decoded], metrics, *scoring, device, precision)
         except (ValueError, OSError, RuntimeError) as error:
             yield f"{name} cannot be measured again: {error}"
             return

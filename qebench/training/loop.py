@@ -8,13 +8,15 @@ same command goes on with; it does not scale the schedule, or weights would depe
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from qebench.checkpoints import reading
-from qebench.common import files, provenance
+from qebench.common import devices, files, provenance
 from qebench.networks import loading
 from qebench.training import journal, losses, parallel, validation
 from qebench.training.journal import Journal
@@ -28,6 +30,7 @@ VALIDATION_SIDE = 256  # pixels
 CHECKPOINT_EVERY = 30  # seconds
 FIRST_CHECK = (60, 50)  # seconds and steps after which a network should gain
 SMALLEST_HALF = 64  # pixels a side of crops
+PAIRS = 0.5  # of a GPU's free memory: the most that pairs may take there
 AGREE_EVERY = 10  # steps between which several processes do not ask each other whether to stop
 
 
@@ -57,29 +60,52 @@ def train(
     several = getattr(model, "exit_count", 1) > 1 and settings.exit_weights != losses.EQUAL
     if several and len(pairs.qualities) != (rows := len(losses.EXIT_WEIGHTS[settings.exit_weights])):
         raise ValueError(f"exit weights are those of {rows} qualities, not of {len(pairs.qualities)}: make exits equal")
-    torch.manual_seed(settings.seed)
-    pairs, model = pairs.to(device), model.to(device).train()
-    loading.channels_last(model)
-    _, decoded, _ = pairs.batch(settings.batch, settings.patch, settings.seed)
-    if initial is None:
-        start(model, decoded)
-    else:
-        reading.load_into(model, initial)
-    identity = {
-        "initial": {"file": initial.name, "sha256": files.sha256(initial)} if initial else None,
-        "training_images": pairs.description,
-        "validation_images": validation_pairs.description,
-    }
-    run = Run(model, settings, device, in_half(model, decoded, settings, device), identity)
-    checkpoint = output.with_name(output.name + ".checkpoint")
-    if checkpoint.exists():
-        run.resume(checkpoint)
-    _go(run, pairs, validation_pairs, output, deadline, labels or {})
-    if run.progress.step < settings.steps or parallel.rank() > 0:
-        return None
-    record = _record(run, labels or {}, validation.gains(run.average.module, validation_pairs, device))
-    write(run.average.module.state_dict(), record, output)
-    return record
+    with _enough_memory(settings, device):
+        torch.manual_seed(settings.seed)
+        pairs, model = placed(pairs, device), model.to(device).train()
+        loading.channels_last(model)
+        decoded = pairs.batch(settings.batch, settings.patch, settings.seed)[1].to(device)
+        if initial is None:
+            start(model, decoded)
+        else:
+            reading.load_into(model, initial)
+        identity = {
+            "initial": {"file": initial.name, "sha256": files.sha256(initial)} if initial else None,
+            "training_images": pairs.description,
+            "validation_images": validation_pairs.description,
+        }
+        run = Run(model, settings, device, in_half(model, decoded, settings, device), identity)
+        checkpoint = output.with_name(output.name + ".checkpoint")
+        if checkpoint.exists():
+            run.resume(checkpoint)
+        _go(run, pairs, validation_pairs, output, deadline, labels or {})
+        if run.progress.step < settings.steps or parallel.rank() > 0:
+            return None
+        record = _record(run, labels or {}, validation.gains(run.average.module, validation_pairs, device))
+        write(run.average.module.state_dict(), record, output)
+        return record
+
+
+@contextmanager
+def _enough_memory(settings: Settings, device: str) -> Iterator[None]:
+    """Turn torch.OutOfMemoryError into ValueError, which says what to change."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ValueError(
+            f"{provenance.device_name(device)} has too little memory left for {settings.batch} crops of "
+            f"{settings.patch} pixels: take a smaller --batch or --patch (and remove the checkpoint, which is of "
+            "other settings), or end what else runs on it"
+        ) from None
+
+
+def placed(pairs: Pairs, device: str) -> Pairs:
+    """Return the pairs on a device if they take no more than PAIRS of its free memory, else as they are.
+
+    Crops are the same in both cases; of the latter each batch is moved by itself.
+    """
+    fits = device == "cpu" or pairs.pixels.nbytes <= PAIRS * devices.free_bytes(device)
+    return pairs.to(device) if fits else pairs
 
 
 def write(weights: dict[str, Tensor], record: dict, output: Path) -> None:
@@ -137,8 +163,9 @@ def _step(run: Run, pairs: Pairs) -> None:
     began = time.monotonic()
     share = slice(parallel.rank(), None, parallel.count())
     batch = pairs.batch(settings.batch, settings.patch, settings.seed * 1_000_003 + run.progress.step, share)
+    original, decoded, quality = (tensor.to(run.device) for tensor in batch)
     clock.waiting += time.monotonic() - began
-    run.update(batch)
+    run.update((original, decoded, quality))
     clock.stepping += time.monotonic() - began
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from qebench.common import files
+from qebench.common import devices, files
 from qebench.training import losses, parallel
 from qebench.training.averaging import Average
 from qebench.training.optimizers import OPTIMIZERS
@@ -172,8 +172,8 @@ def rate(step: int, settings: Settings) -> float:
 
 def has_fast_half(device: str) -> bool:
     """Return whether a device multiplies bfloat16 in hardware; without that it is slower than float32."""
-    if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if gpu := devices.module(device):
+        return gpu.is_bf16_supported(including_emulation=False)
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:

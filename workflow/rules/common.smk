@@ -149,7 +149,7 @@ onstart:
         for codec in checked.trained_on(config, method, compressor)
         for path in checked.weights(config, method, codec)
     }
-    here = ["--device", DEVICE] if workflow.local_exec else []
+    here = ["--device", DEVICE, "--precision", config["precision"]] if workflow.local_exec else []
     checking = subprocess.run(
         [sys.executable, "-m", "qebench", "step", "check", *here, *sorted(named)],
         cwd=workflow.basedir,

@@ -60,8 +60,9 @@ rule latency:
         content=lambda wildcards: content(*cost_weights(wildcards)),
         code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.latency"),
         device=DEVICE,
+        precision=config["precision"],
     shell:
-        "python -m qebench step latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device}"
+        "python -m qebench step latency {wildcards.method} {params.weights} --channels {params.channels} --device {params.device} --precision {params.precision}"
         " --threads {threads} -o {output} 2> {log}"
 
 
@@ -101,11 +102,12 @@ rule exit_latency:
             f"methods.{wildcards.method}", *exit_rules_code("exit_rules"), "qebench.cost.exit_latency"
         ),
         device=DEVICE,
+        precision=config["precision"],
     shell:
         "python -m qebench step exit-latency {wildcards.method} {params.weights} --compressor {wildcards.compressor}"
         " --decoded {input.decoded} --block-size {params.block_size} --iqam {params.iqam} --threshold {params.threshold}"
         " --rules {params.rules}"
-        " --device {params.device} --threads {threads} -o {output} 2> {log}"
+        " --device {params.device} --precision {params.precision} --threads {threads} -o {output} 2> {log}"
 
 
 rule latency_table:

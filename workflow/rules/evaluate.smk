@@ -32,6 +32,7 @@ rule evaluate:
         ],
         iqam=PROTOCOL["iqam"],
         device=DEVICE,
+        precision=config["precision"],
         content=lambda wildcards: content(*weights(wildcards)),
         code=lambda wildcards: code(
             f"methods.{wildcards.method}", *METRICS, "qebench.evaluation.evaluate", MEASUREMENTS
@@ -40,7 +41,7 @@ rule evaluate:
         "python -m qebench step evaluate {wildcards.method} {params.weights} {params.trained_on}"
         " --originals {input.manifest} --decoded {input.decoded}"
         " --keys {params.dataset} {wildcards.compressor} --metrics {params.metrics}"
-        " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --threads {threads} -o {output} 2> {log}"
+        " --block-size {params.block_size} --iqam {params.iqam} --device {params.device} --precision {params.precision} --threads {threads} -o {output} 2> {log}"
 
 
 if len(PARTS) > 1:

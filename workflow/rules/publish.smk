@@ -182,10 +182,11 @@ rule examples:
         dataset=lambda wildcards: shards.dataset(wildcards.part),
         thresholds=THRESHOLDS,
         device=DEVICE,
+        precision=config["precision"],
     shell:
         "python -m qebench step examples --measurements {input.measurements} --originals {input.originals}"
         " --decoded {input.decoded} --keys {params.dataset} {wildcards.compressor} --methods {params.methods}"
-        " --thresholds {params.thresholds} --device {params.device} --threads {threads} -o {output.csv} 2> {log}"
+        " --thresholds {params.thresholds} --device {params.device} --precision {params.precision} --threads {threads} -o {output.csv} 2> {log}"
 
 
 rule strips:

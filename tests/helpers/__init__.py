@@ -1,0 +1,1 @@
+"""What tests need that is more than a fixture."""
