@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from qebench import config
 from qebench.checkpoints import cards
+from qebench.checkpoints.cards import TrainedOn
 from qebench.coding import interface
 from qebench.common import colour, plugins
 from qebench.iqa import iqam as scoring
-from qebench.networks import catalogue, loading, own_pictures, pixels
+from qebench.networks import catalogue, loading, own_pictures, pixels, rules, tiling
 from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
 from qebench.networks.own_pictures import Enhanced
@@ -21,21 +22,28 @@ from qebench.networks.own_pictures import Enhanced
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, the rule that stops it at an exit, and the torch device that both run on."""
+    """A network with its weights, the rule that stops it at an exit, and the torch device that both run on.
+
+    `trained_on` is the codec and the range of qualities that the weights were trained for, None if they do not tell.
+    """
 
     network: Network
     rule: Rule
     device: str
+    trained_on: TrainedOn | None = None
 
 
-def load(method: str, weights: str | Path, compressor: str | None = None, device: str = "cpu") -> Trained:
+def load(
+    method: str, weights: str | Path, compressor: str | None = None, device: str = "cpu", rule: str | None = None
+) -> Trained:
     """Return a method's network with weights, ready for `enhance`.
 
-    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. The threshold of
-    early exit is the default configuration's for `compressor`: that codec, or the one that the file was trained for.
+    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. `rule` is an exit
+    rule of benchmarks/exit_rules/; its settings, and the rule unless one is named, are the default configuration's for
+    `compressor`: that codec, or the one that the file was trained for.
 
-    Raises ValueError if there is no such method or no weights ship for the codec, if a file does not tell its codec,
-    and the errors of the method's own `load`.
+    Raises ValueError if there is no such method or rule, no weights or settings ship for the codec, if a file does not
+    tell its codec, and the errors of the method's own `load`.
     """
     plugins.check("methods", method)
     file = shipped(method, str(weights))
@@ -55,18 +63,42 @@ def load(method: str, weights: str | Path, compressor: str | None = None, device
             f"no weights of {method} for {compressor} ship: name a file by --weights; "
             "methods/weights/README.md says where to get one and how to train it"
         ) from error
-    entry = judged[compressor]
-    rule = Rule(entry["iqam_block_size"], entry["threshold"], settings["protocol"]["iqam"])
-    return Trained(network, rule, device)
+    judged_by = _rule(rule, method, compressor, settings)
+    return Trained(network, judged_by, device, cards.trained_on(file) if file else None)
 
 
-def enhance(picture: np.ndarray, trained: Trained, exit: int | None = None) -> Enhanced:
+def _rule(name: str | None, method: str, compressor: str, settings: dict) -> Rule:
+    """Return an exit rule with the settings for a method and a codec; without a name, the configuration's."""
+    entry = settings["compressors"][compressor]
+    known = {"iqam": entry["threshold"], **rules.shipped(method, compressor)}
+    usual = entry.get("exit_rule", "iqam")
+    name = name or (usual if usual in known else "iqam")
+    plugins.check(rules.FOLDER, name)
+    if name not in known:
+        raise ValueError(
+            f"no settings of the exit rule {name} ship for {method} and {compressor}: take {', '.join(known)}"
+        )
+    return Rule(entry["iqam_block_size"], known[name], settings["protocol"]["iqam"], name)
+
+
+def enhance(
+    picture: np.ndarray,
+    trained: Trained,
+    exit: int | None = None,
+    strength: float = 1.0,
+    track: tiling.Track = iter,
+    *,
+    quality: float | None = None,
+) -> Enhanced:
     """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
 
-    It stops where the network's rule says, or at `exit`, counted from 1. Raises ValueError if there is no such exit, or
-    the network takes RGB and the picture is gray.
+    It stops where the network's rule says, which may know the codec's `quality` of the picture (QF or QP), or at
+    `exit`, counted from 1. `strength` blends from the decoded picture (0) to the enhanced one (1). A large picture goes
+    by tiles; `track` is given the list of them and iterates over it, as `tqdm.tqdm` does. Raises ValueError if there is
+    no such exit, or the network takes RGB and the picture is gray.
     """
-    return own_pictures.enhance(trained.network, picture, trained.rule, exit, trained.device)
+    rule = trained.rule if quality is None else replace(trained.rule, quality=quality)
+    return own_pictures.enhance(trained.network, picture, rule, exit, trained.device, strength, track)
 
 
 def iqam(picture: np.ndarray, block_size: int = 8) -> float:

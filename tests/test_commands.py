@@ -104,13 +104,14 @@ def test_the_overview_and_the_library_start_at_once():
 
 def test_the_library_enhances_scores_and_codes():
     decoded, bits = qebench.compress(data.camera()[:64, :96], "jpeg", 30)
-    trained = qebench.load("rbqe", "jpeg")
+    trained = qebench.load("rbqe", "jpeg", rule="iqam")
     result = qebench.enhance(decoded, trained)
     assert (result.picture.shape, result.picture.dtype) == (decoded.shape, decoded.dtype)
     assert result.exit == len(result.scores) + (result.exit == 5)
     assert 0 < qebench.iqam(decoded, block_size=8) < 1
     assert bits % 8 == 0
-    again = qebench.load("rbqe", plugins.ROOT / "methods/weights/rbqe-luma-jpeg.safetensors")
+    file = plugins.ROOT / "methods/weights/rbqe-luma-jpeg.safetensors"
+    again = qebench.load("rbqe", file, rule="iqam")
     assert again.rule == trained.rule
     assert np.array_equal(
         qebench.enhance(decoded, again, exit=1).picture, qebench.enhance(decoded, trained, exit=1).picture

@@ -221,12 +221,16 @@ class Waiting(TorchDispatchMode):
         return function(*arguments, **(options or {}))
 
 
-def test_a_gpu_would_be_waited_for_once_per_exit(measured):
+def test_a_gpu_would_be_waited_for_once_per_exit(measured, monkeypatch):
     model, x, _, scores, variant = measured
+    copied, cpu = [], Tensor.cpu
+    monkeypatch.setattr(Tensor, "cpu", lambda tensor: copied.append(1) or cpu(tensor))
     for threshold in thresholds(scores):
+        copied.clear()
         with Waiting() as waiting:
             _, exits = multi_exit.enhance(describe(model), x, multi_exit.Rule(8, threshold, variant))
-        assert waiting.count == min(int(exits.max()), 4)
+        assert waiting.count == 0
+        assert len(copied) == min(int(exits.max()), 4)
 
 
 @pytest.mark.parametrize("variant", definition.VARIANTS)
@@ -288,7 +292,10 @@ class Brighter(nn.Module):
 
     def exits(self, x: Tensor):
         for exit in range(1, 4):
-            yield x + 10 * exit / 255
+            yield self(x, exit)
+
+    def forward(self, x: Tensor, exit: int = 3) -> Tensor:
+        return x + 10 * exit / 255
 
 
 @pytest.mark.parametrize("measured", ["rbqe"], indirect=True)
@@ -363,3 +370,8 @@ def test_a_luma_network_leaves_the_chroma_of_colour_pictures_alone():
     picture = np.random.default_rng(0).integers(20, 200, (20, 24, 3), np.uint8)
     result = own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), 2, "cpu")
     assert (result.picture.astype(int) - picture == 23).all()  # 20 levels of luma are 20 x 255 / 219 = 23.3 of R, G, B
+
+
+def test_the_score_of_values_is_that_of_the_8_bit_picture():
+    values = 1.2 * torch.rand(2, 1, 40, 48, generator=torch.Generator().manual_seed(0)) - 0.1
+    assert torch.equal(multi_exit.score(values, 8), multi_exit.score(pixels.to_bytes(values), 8))

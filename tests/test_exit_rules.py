@@ -10,11 +10,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage import data
 
+from compressors import jpeg
+from qebench import config, library
 from qebench.common import plugins
 from qebench.evaluation import null_test, published_exits, threshold_search
 from qebench.evaluation.exit_cases import Cases
-from qebench.networks import multi_exit, rules
+from qebench.networks import catalogue, loading, multi_exit, own_pictures, pixels, rules, tiling
+from qebench.networks.network import Network
 from qebench.networks.rules import Evidence, follow
 
 NAMES = plugins.names("benchmarks/exit_rules")
@@ -278,3 +282,87 @@ def test_the_papers_rule_costs_more_than_a_coin_on_the_demo(demo):
     assert null_test.share(curve, demo) == pytest.approx(0.953, abs=0.0011)
     low, high = null_test.interval(curve, coin, demo)
     assert 0 < low < 0.953 - 0.900 < high
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return loading.load("rbqe", catalogue.WEIGHTS / "rbqe-luma-jpeg.safetensors", "cpu")
+
+
+@pytest.fixture(scope="module")
+def measured(network) -> tuple[list[np.ndarray], Evidence]:
+    """Return small decoded pictures of several qualities, and the evidence of all of their exits."""
+    camera, pictures, quality = data.camera(), [], [10, 20, 30, 40, 50] * 2
+    for number, qf in enumerate(quality):
+        top, left = [(0, 400), (64, 200), (440, 20), (200, 130)][number % 4]
+        pictures.append(jpeg.decode(jpeg.encode(camera[top : top + 64, left : left + 64], qf)))
+    scores, change = [], []
+    for picture in pictures:
+        decoded = pixels.to_tensor([picture], "cpu")
+        exits = [decoded, *tiling.enhance(network, decoded)]
+        scores.append([float(multi_exit.score(exit, 8)) for exit in exits[1:]])
+        change.append([float(multi_exit.change(exit, before)) for before, exit in itertools.pairwise(exits)])
+    gains, nothing = np.random.default_rng(0).normal(size=(len(pictures), 5)), np.full(len(pictures), np.nan)
+    bpp = np.geomspace(0.2, 2, len(pictures))
+    return pictures, Evidence(5, np.array(scores), np.array(change), np.array(quality, float), bpp, nothing, gains)
+
+
+@pytest.mark.parametrize("name", ["forced", "iqam", "iqam_per_exit", "quality", "change", "learned"])
+def test_pictures_really_stop_where_the_table_says(name, network, measured):
+    pictures, known = measured
+    tried = rule(name).candidates(known, known.gains, COST)
+    tried = [tried[place] for place in np.linspace(0, len(tried) - 1, 4).astype(int)]
+    seen = set()
+    for setting in tried:
+        expected, _ = follow(rule(name), setting, known)
+        for picture, quality, bpp, exit in zip(pictures, known.quality, known.bpp, expected, strict=True):
+            running = multi_exit.Rule(8, setting, name=name, quality=quality, bpp=bpp)
+            assert multi_exit.stop(network, pixels.to_tensor([picture], "cpu"), running).exit == exit
+        seen |= set(expected.tolist())
+    assert len(seen) > 1  # else this shows little
+
+
+@pytest.mark.parametrize(("name", "setting"), [("quality", [[10, 2], [50, 4]]), ("forced", 4)])
+def test_an_exit_that_is_known_beforehand_needs_one_head(name, setting, network, measured):
+    picture, called = measured[0][0], []
+    handles = [
+        head.register_forward_hook(lambda *_, exit=exit: called.append(exit))
+        for exit, head in enumerate(network.module.OutConv, start=1)
+    ]
+    running = multi_exit.Rule(8, setting, name=name, quality=45.0)
+    assert multi_exit.stop(network, pixels.to_tensor([picture], "cpu"), running).exit == 4
+    result = own_pictures.enhance(network, picture, running, None, "cpu")
+    for handle in handles:
+        handle.remove()
+    assert (result.exit, result.scores, called) == (4, [], [4, 4])
+
+
+def test_settings_ship_for_the_configured_rules():
+    for name, entry in config.default()["compressors"].items():
+        shipped = rules.shipped("rbqe", name)
+        assert entry["exit_rule"] in shipped
+        assert {other for other in NAMES if rule(other).CALIBRATED} == set(shipped)
+
+
+def test_the_shipped_rule_stops_a_picture_by_its_quality(measured):
+    trained = library.load("rbqe", "jpeg")
+    assert trained.rule.name == config.default()["compressors"]["jpeg"]["exit_rule"] == "quality"
+    exits = dict(trained.rule.settings)
+    assert library.enhance(measured[0][0], trained, quality=10).exit == exits[10]
+    assert library.enhance(measured[0][0], trained).exit == 5  # nothing is known of it
+    assert library.load("rbqe", "jpeg", rule="iqam").rule.settings == 0.78
+    with pytest.raises(ValueError, match="no settings of the exit rule oracle ship for rbqe and jpeg: take iqam, "):
+        library.load("rbqe", "jpeg", rule="oracle")
+    with pytest.raises(ValueError, match="there is no 'coins' in benchmarks/exit_rules/"):
+        library.load("rbqe", "jpeg", rule="coins")
+
+
+@pytest.mark.parametrize("name", ["change", "learned"])
+def test_own_pictures_stop_where_the_table_says(name, network, measured):
+    pictures, known = measured
+    tried = rule(name).candidates(known, known.gains, COST)
+    setting = tried[len(tried) // 2]
+    expected, _ = follow(rule(name), setting, known)
+    for picture, quality, bpp, exit in zip(pictures, known.quality, known.bpp, expected, strict=True):
+        running = multi_exit.Rule(8, setting, name=name, quality=quality, bpp=bpp)
+        assert own_pictures.enhance(network, picture, running, None, "cpu").exit == exit

@@ -25,7 +25,19 @@ from qebench.networks.network import describe
 WEIGHTS = plugins.ROOT / "methods/weights/rbqe-luma-jpeg.safetensors"
 # The names that issue 7 promises, in its order.
 PROMISED = [
-    *("method", "early_exit", "exit", "compressor", "quality", "device", "precision", "batch", "height", "width"),
+    *(
+        "method",
+        "early_exit",
+        "rule",
+        "exit",
+        "compressor",
+        "quality",
+        "device",
+        "precision",
+        "batch",
+        "height",
+        "width",
+    ),
     *("median_ms", "q25_ms", "q75_ms", "images_per_s", "peak_mb"),
 ]
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
@@ -175,9 +187,14 @@ def test_pictures_are_timed_with_early_exit_and_without(fast, pictures, tmp_path
     protocol = originals.Protocol("luma")
     originals.write(originals.sources(tmp_path / "mine"), protocol, tmp_path / "20", tmp_path / "20.csv")
     rule = multi_exit.Rule(8, thresholds(fast, pictures)[1], "matlab")
-    records = exit_latency.measure("rbqe", WEIGHTS, "jpeg", [tmp_path / "20.csv"], rule, "cpu")
-    whole, early = records
-    assert [list(record) for record in records] == [list(latency.COLUMNS)] * 2
+    table = pd.read_csv(tmp_path / "20.csv").assign(bpp=0.5)
+    table.to_csv(tmp_path / "20.csv", index=False)
+    beforehand = multi_exit.Rule(8, [[20, 3], [50, 1]], name="quality")
+    records = exit_latency.measure("rbqe", WEIGHTS, "jpeg", [tmp_path / "20.csv"], [rule, beforehand], "cpu")
+    whole, early, known = records
+    assert [list(record) for record in records] == [list(latency.COLUMNS)] * 3
+    assert [record["rule"] for record in records] == [None, "iqam", "quality"]
+    assert (known["mean_exit"], known["score_share"]) == (3, 0)
     for record in records:
         assert (record["compressor"], record["quality"], record["pictures"]) == ("jpeg", 20, 3)
         assert (record["height"], record["width"], record["runs"]) == (64, 64, 3 * exit_latency.RUNS)
@@ -206,7 +223,7 @@ def test_kept_latencies_stand_beside_those_measured_here(tmp_path):
     rows = pd.read_csv(tmp_path / "both.csv")
     assert list(rows["source"]) == ["here", "here", "epyc", "epyc"]
     assert (rows["median_ms"] == 480.5).all()
-    assert (tmp_path / "both.csv").read_text().splitlines()[1].startswith("rbqe,,5,")  # no 5.0
+    assert (tmp_path / "both.csv").read_text().splitlines()[1].startswith("rbqe,,,5,")  # no 5.0
     assert "| epyc" in (tmp_path / "both.md").read_text()
     again = pd.read_csv(measured.keep("again", tmp_path / "both.csv", tmp_path))
     pd.testing.assert_frame_equal(again, pd.read_csv(kept))  # what others measured is not taken for ours

@@ -200,7 +200,7 @@ def test_metrics_and_scores_take_no_more_memory_than_is_set_aside_for_them(side)
     network = loading.load("decoded", None, GPU)
     modules = {name: plugins.find("benchmarks/metrics", name) for name in METRICS}
     images = [np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)]
-    measure = partial(_measure, network, modules, (8, "matlab"), GPU, Pace(GPU), images, images, tiling.WHOLE)
+    measure = partial(_measure, network, modules, (8, "matlab"), GPU, Pace(GPU), images, images, tiling.MEASURED)
     assert devices.peak_bytes(measure, GPU) / side**2 <= batches.METRICS
 
 
@@ -223,11 +223,11 @@ def test_bytes_per_pixel_are_told_alike_on_both_devices():
 
 def test_a_batch_that_is_too_large_is_halved_and_an_image_goes_by_tiles(coded, monkeypatch, capsys):
     expected = measured(coded, "dcad", "cpu")
-    monkeypatch.setattr(tiling, "TILE", 56)
-    monkeypatch.setattr(tiling, "OVERLAP", 12)  # DCAD sees 10 pixels far
     monkeypatch.setattr(batches, "size", lambda network, device: lambda image: 3)
     network = loading.load("dcad", WEIGHTS / "dcad-luma-jpeg.safetensors", "cpu")
     image = footprint.bytes_per_pixel(network, "cpu") * 64 * 64
+    for name, value in {"LEAST": 16, "GRID": 4, "BUDGET": 0.8 * image}.items():
+        monkeypatch.setattr(tiling, name, value)
     for spare, tiled in ((2 * image, 0), (0.9 * image, 1)):
         with pretend_gpu.memory.limited(int(WITH_DCAD + spare)):
             assert_same(measured(coded, "dcad", GPU), expected)
@@ -242,7 +242,7 @@ def test_a_batch_that_is_too_large_is_halved_and_an_image_goes_by_tiles(coded, m
 def test_latency_is_timed_and_names_device_and_precision(coded):
     records = latency.measure("decoded", 1, 8, GPU)
     weights, rule = WEIGHTS / "rbqe-luma-jpeg.safetensors", multi_exit.Rule(8, 0.78)
-    records += exit_latency.measure("rbqe", weights, "jpeg", [coded / "20.csv"], rule, GPU)
+    records += exit_latency.measure("rbqe", weights, "jpeg", [coded / "20.csv"], [rule], GPU)
     for record in records:
         assert (record["device"], record["precision"]) == ("a pretended GPU", "float32")
         assert record["median_ms"] > 0

@@ -1,18 +1,24 @@
-"""IQAM: an image takes the first exit whose score reaches one threshold (RBQE, ECCV 2020, section 3.4 and Fig. 6a)."""
+"""IQAM: an image takes the first exit whose score reaches one threshold (RBQE, ECCV 2020, section 3.4 and Fig. 6a).
+
+The settings are the threshold in use: that of all exits, or one for every exit but the last.
+"""
 
 import numpy as np
 
-from benchmarks.exit_rules import iqam_per_exit
+from qebench.evaluation import threshold_search
+from qebench.networks import thresholds
 from qebench.networks.rules import Evidence
+from qebench.networks.thresholds import Threshold
 
 USES = ("scores",)
 CALIBRATED = False
 THRESHOLDS = np.round(np.arange(0, 1.0001, 0.01), 2)
 
 
-def choose(evidence: Evidence, settings: float) -> np.ndarray:
+def choose(evidence: Evidence, settings: Threshold) -> np.ndarray:
     """Return the exit reached where its score is enough, else the next."""
-    return iqam_per_exit.choose(evidence, [settings] * (evidence.exit_count - 1))
+    limits = thresholds.per_exit(settings, evidence.exit_count)
+    return threshold_search.first_enough(evidence.exit, evidence.scores, limits)
 
 
 def candidates(evidence: Evidence, gains: np.ndarray, cost: np.ndarray) -> list[float]:

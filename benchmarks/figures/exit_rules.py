@@ -24,7 +24,7 @@ def draw(results: Results) -> Figure:
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(1, len(found), figsize=(3.6 * len(found), 3.2), squeeze=False, sharey=True)
         for panel, (method, compressor, cases) in zip(grid[0], found, strict=True):
-            outcomes = null_test.judge_all(cases)
+            outcomes = null_test.judge_all(cases, results.exit_rules)
             coin = outcomes.pop("coin")[0]
             panel.axhline(0, color="black", lw=0.8, label="coin")
             for number, (name, (curve, chosen)) in enumerate(outcomes.items()):

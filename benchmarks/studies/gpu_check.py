@@ -90,7 +90,7 @@ def check(device: str, config: dict, pictures: list[Path], folder: Path) -> Foun
             for name, manifests in decoded.items():
                 entry = config["compressors"][name]
                 rule = exit_latency.Rule(entry["iqam_block_size"], entry["threshold"], config["protocol"]["iqam"])
-                found.latency += exit_latency.measure(method, weights[name], name, manifests, rule, device)
+                found.latency += exit_latency.measure(method, weights[name], name, manifests, [rule], device)
     frame, exits = pd.concat(rows, ignore_index=True), pd.DataFrame(found.latency)
     thresholds = {name: config["compressors"][name]["threshold"] for name in decoded}
     exits = exits[exits["compressor"].isna()]

@@ -89,7 +89,7 @@ def _exits(plain: network.RBQE, fast: network.RBQE, originals: list[np.ndarray],
         decoded = hevc.decode(hevc.encode(original, quality))
         x = pixels.to_tensor([decoded], "cpu")
         ours: list[Callable[[], object]] = [partial(network_of.last, x), partial(multi_exit.stop, network_of, x, rule)]
-        released = partial(rbqe_released.enhance, plain, decoded, rule.block_size, rule.threshold)
+        released = partial(rbqe_released.enhance, plain, decoded, rule.block_size, rule.settings)
         times.append(
             [*np.median(clock.times(ours, PICTURE_RUNS, "cpu"), axis=1), clock.times([released], 1, "cpu")[0, 0]]
         )

@@ -11,16 +11,17 @@ import pandas as pd
 from qebench.common import plugins
 from qebench.evaluation import exit_cases, null_test, published_exits
 from qebench.evaluation.exit_cases import Cases
-from qebench.evaluation.null_test import ALLOWED, FOLDER, WITHIN, Outcome
+from qebench.evaluation.null_test import ALLOWED, WITHIN, Outcome
 from qebench.evaluation.results import Results
 from qebench.networks import thresholds
+from qebench.networks.rules import FOLDER
 
 UNITS = {"gmacs": 2, "gmacs_paper": 2, "ms": 1}  # with their decimals
 KEYS = ["method", "compressor", "rule"]
 POINT = [*KEYS, "judged_on", *UNITS, "delta_psnr", "over_coin", "exits"]
 NEEDED = [f"needed_{within:.3f}".replace("0.", "") for within in WITHIN]
 TEST = [*KEYS, *NEEDED, *(f"{unit}_{NEEDED[WITHIN.index(ALLOWED)]}" for unit in ("gmacs", "ms"))]
-TEST += ["to_coin", "low", "high", "of_oracle"]
+TEST += ["timed", "to_coin", "low", "high", "of_oracle"]
 OTHERS = "other pictures"
 
 
@@ -30,13 +31,16 @@ def tabulate(results: Results) -> pd.DataFrame:
     gmacs, gmacs_paper, ms, delta_psnr (dB) and exits (shares of images in per cent) are those of one setting, chosen on
     other pictures; over_coin (dB) is its gain less that of a coin at the same gmacs_paper. needed_X is the share of the
     last exit's gmacs_paper that is needed to stay within .X dB of its gain, gmacs_ and ms_needed the same in other
-    units. to_coin is needed_010 less the coin's in points, with its interval from low to high; of_oracle is the part of
-    the oracle's saving.
+    units. timed is the mean time of the pictures by the rule as it ships, as a share of all of the network's in the
+    same run. to_coin is needed_010 less the coin's in points, with its interval from low to high; of_oracle is the part
+    of the oracle's saving.
     """
     rows: list[dict] = []
     for method, compressor, cases in exit_cases.every(results):
         head = {"method": method, "compressor": compressor}
-        rows += [head | row for row in _measured(cases, results.thresholds[compressor])]
+        times = _timed(results.timed, method, compressor)
+        for row in _measured(cases, results.thresholds[compressor], results.exit_rules):
+            rows.append(head | row | ({"timed": times[row["rule"]]} if row["rule"] in times else {}))
     rows += [{"method": "rbqe (paper)", "compressor": "hevc"} | row for row in _published()]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*POINT, *TEST]))).dropna(axis="columns", how="all")
 
@@ -48,12 +52,21 @@ def parts(frame: pd.DataFrame) -> list[list[str]]:
 
 def _in_use(cases: Cases, threshold: thresholds.Threshold) -> Outcome:
     """Return what the thresholds in use do."""
-    rule, count = plugins.find(FOLDER, "iqam_per_exit"), len(cases.cost)
-    return null_test.play(rule, [thresholds.per_exit(threshold, count)], cases)
+    return null_test.play(plugins.find(FOLDER, "iqam"), [threshold], cases)
 
 
-def _measured(cases: Cases, threshold: thresholds.Threshold) -> Iterator[dict]:
-    forced, found = plugins.find(FOLDER, "forced"), null_test.judge_all(cases)
+def _timed(rows: pd.DataFrame, method: str, compressor: str) -> dict[str, float]:
+    """Return by rule the mean time of pictures over that of all of the network, in one run; the decision counts."""
+    if not len(rows):
+        return {}
+    rows = rows[(rows["method"] == method) & (rows["compressor"] == compressor)]
+    whole = rows.loc[~rows["early_exit"].astype(bool), "mean_ms"].mean()
+    means = rows[rows["early_exit"].astype(bool)].groupby("rule")["mean_ms"].mean()
+    return {str(rule): round(mean / whole, 3) for rule, mean in means.items()}
+
+
+def _measured(cases: Cases, threshold: thresholds.Threshold, names: list[str]) -> Iterator[dict]:
+    forced, found = plugins.find(FOLDER, "forced"), null_test.judge_all(cases, names)
     coin = found["coin"][0]
     for exit in range(1, len(cases.cost) + 1):
         yield {"rule": f"exit {exit}"} | _point(null_test.play(forced, [exit], cases), coin)
@@ -114,7 +127,9 @@ def note(results: Results) -> str:
         "envelope, for two settings may be mixed. coin: two neighbouring exits mixed at random. to_coin: points of "
         "cost (per cent of the last exit's) at .01 dB more than the coin needs, so that a rule below 0 beats it; "
         f"low, high: its 95 % interval by bootstrap over pictures ({null_test.RESAMPLES:,} resamples). of_oracle: "
-        "part of the saving of the rule that knows the original. over_coin: dB above a coin at the same cost. "
+        "part of the saving of the rule that knows the original. timed: milliseconds of the rule with the settings "
+        "that ship, its decision in the clock, as a share of all of the network's in the same run. over_coin: dB above "
+        "a coin at the same cost. "
         f"Calibrated rules are judged on pictures that did not calibrate them, each of at most {null_test.FOLDS} "
         "parts by the others; so is the setting of every row with judged_on, the cheapest within .01 dB on the "
         f"others. n = {results.image_count} images of {results.datasets} at all qualities; {results.protocol}. gmacs: "

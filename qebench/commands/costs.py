@@ -59,7 +59,8 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compressor", required=True)
     arguments.add_decoded(parser)
     arguments.add_iqam(parser)
-    parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of early exit")
+    parser.add_argument("--threshold", type=threshold, required=True, metavar="T[/T...]", help="of iqam")
+    parser.add_argument("--rules", nargs="*", default=["iqam"], help="of early exit; those with settings are timed")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments.add_device(parser)
     arguments.add_precision(parser)
@@ -68,11 +69,17 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
 def run_exit_latency(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import exit_latency
+    from qebench.networks import rules
 
     device = arguments.device(options)
-    rule = exit_latency.Rule(options.block_size, options.threshold, options.iqam)
+    known = {"iqam": options.threshold, **rules.shipped(options.method, options.compressor)}
+    timed = [
+        exit_latency.Rule(options.block_size, known[name], options.iqam, name)
+        for name in options.rules
+        if name in known
+    ]
     records = exit_latency.measure(
-        options.method, options.weights, options.compressor, options.decoded, rule, device, options.precision
+        options.method, options.weights, options.compressor, options.decoded, timed, device, options.precision
     )
     files.write_csv(records, options.output)
     print(exit_latency.text(records))

@@ -54,16 +54,33 @@ def add_reproduction(parser: argparse.ArgumentParser) -> None:
 
 def run_reproduction(options: argparse.Namespace) -> None:
     from qebench.common import files
-    from qebench.publishing import ours, reproduction
+    from qebench.publishing import ours, reproduction, scoreboard, trends
 
     results = _results(options)
     found = ours.collect(results, files.read_csv(options.survey), [*map(files.read_csv, options.literature)])
     table = reproduction.compare(found, options.follows, options.methods)
     files.write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}), options.output)
+    tested = trends.judge(results)
+    files.write_csv(tested, options.output.with_name("trends.csv"))
     with files.replacing(options.output.with_suffix(".md")) as temporary:
-        temporary.write_text(reproduction.page(table, options.protocol), encoding="utf-8")
-    published = [options.output, options.output.with_suffix(".md")]
+        temporary.write_text(scoreboard.page(table, options.protocol, tested), encoding="utf-8")
+    published = [options.output, options.output.with_suffix(".md"), options.output.with_name("trends.csv")]
     _record(published, [*options.complexity, *options.latency, options.survey, *options.literature], options)
+
+
+def add_reproduce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="with folders of classic5, LIVE1, Kodak, DIV2K, RAISE, in part"
+    )
+    parser.add_argument("--weights", type=Path, help="a folder with official files, such as DnCNN3.mat and q10.mat")
+    parser.add_argument("--cores", default="all", help="(default: all)")
+    parser.add_argument("-o", "--output", type=Path, default=Path("results/scoreboard.csv"), help="X.csv, beside X.md")
+
+
+def run_reproduce(options: argparse.Namespace) -> None:
+    from qebench.publishing import reproducing
+
+    print(reproducing.run(options.data, options.weights, options.cores, options.output))
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +139,8 @@ def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
     parser.add_argument("--complexity", type=Path, nargs="+", required=True)
     parser.add_argument("--latency", type=Path, nargs="+", default=[], required=needed)
     parser.add_argument("--thresholds", nargs="+", default=[], required=needed, metavar="COMPRESSOR=T[/T...]")
+    parser.add_argument("--exit-rules", nargs="*", default=[], help="to judge (default: all)")
+    parser.add_argument("--timed", type=Path, nargs="*", default=[], help="files of exit-latency")
     parser.add_argument("--methods", nargs="+", default=[], required=needed, help="in the order to print")
     parser.add_argument("--protocol", default="", required=needed, help="in words")
     parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
@@ -139,16 +158,26 @@ def _results(options: argparse.Namespace) -> "Results":
     from qebench.evaluation import measurements
     from qebench.evaluation.results import Results
 
-    complexity, latency = (
+    complexity, latency, timed = (
         pd.concat(map(files.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
-        for paths in (options.complexity, options.latency)
+        for paths in (options.complexity, options.latency, options.timed)
     )
     rows = pd.DataFrame(columns=measurements.COLUMNS)
     if options.measurements:
         rows, _ = measurements.read(options.measurements)
     thresholds = arguments.thresholds(options.thresholds)
     native = measurements.native(rows)
-    return Results(native, complexity, latency, thresholds, options.methods, options.protocol, rows)
+    return Results(
+        native,
+        complexity,
+        latency,
+        thresholds,
+        options.methods,
+        options.protocol,
+        rows,
+        options.exit_rules,
+        timed,
+    )
 
 
 def _record(published: list[Path], inputs: Iterable[Path], options: argparse.Namespace) -> None:

@@ -23,10 +23,11 @@ from qebench.networks.network import Network
 
 RUNS = 9
 # What a row tells, in this order; empty where it does not apply. Rows of pictures, which have a compressor and a
-# quality, are over `pictures` of them, with the mean of their times and of the exits that they take. `score_share` is
-# the part of the time that scores take; `busy_cores` are those that others kept at work.
+# quality, are over `pictures` of them, with the mean of their times and of the exits that they take. `rule` is that of
+# early exit, `score_share` the part of the time that its looking takes; `busy_cores` are those that others kept busy.
 COLUMNS = (
-    *("method", "early_exit", "exit", "compressor", "quality", "device", "precision", "batch", "height", "width"),
+    *("method", "early_exit", "rule", "exit", "compressor", "quality"),
+    *("device", "precision", "batch", "height", "width"),
     *("median_ms", "q25_ms", "q75_ms", "images_per_s", "peak_mb", "min_ms", "runs", "score_share"),
     *("pictures", "mean_ms", "mean_exit", "execution", "threads", "allocator", "busy_cores", "clock_mhz", "driver"),
     *("versions", "commit", "date"),
@@ -56,7 +57,7 @@ def measure(
         timed = clock.summarise(milliseconds)
         timed["images_per_s"] = round(1e3 / timed["median_ms"], 3)
         peak = {"peak_mb": machine.peak_mb(compute, device)}
-        scored = {"score_share": share(scores, min(exit, count - 1), milliseconds)} if stops else {}
+        scored = {"rule": "iqam", "score_share": share(scores, min(exit, count - 1), milliseconds)} if stops else {}
         records.append({"method": method, "early_exit": stops, "exit": exit, **timed, **peak, **scored})
     return complete(records, x, watch, device, network.precision)
 

@@ -11,7 +11,8 @@ from qebench.cost import machine
 FOLDER = plugins.ROOT / "benchmarks/measured"
 HERE = "here"  # the source of rows that were measured on this machine
 SHOWN = (
-    *("method", "early_exit", "exit", "compressor", "quality", "mean_exit", "precision", "batch", "height", "width"),
+    *("method", "early_exit", "rule", "exit", "compressor", "quality", "mean_exit"),
+    *("precision", "batch", "height", "width"),
     *("execution", "median_ms", "q25_ms", "q75_ms", "mean_ms", "images_per_s", "score_share", "peak_mb", "device"),
     *("threads", "busy_cores", "source"),
 )
@@ -22,7 +23,7 @@ SETTING = [
 NOTE = (
     "Milliseconds of a batch, scores included if early_exit is True. Rows without a compressor: one exit of a "
     "photograph (or of noise, in the grid); with one: the pictures of that quality, through all of the network or "
-    "with early exit at the calibrated threshold; median_ms and quartiles over all runs, mean_ms over pictures. "
+    "with early exit by a rule as it ships; median_ms and quartiles over all runs, mean_ms over pictures. "
     "score_share: the part of the time that scores take; peak_mb: memory beyond what was in use before, 10^6 bytes; "
     "busy_cores: those that others kept at work meanwhile (times are too long if it is not near 0); source: here, "
     "this machine, or a file of benchmarks/measured."

@@ -19,7 +19,7 @@ from qebench.networks.network import Network
 
 Batch = tuple[list[str], list[np.ndarray], list[np.ndarray]]  # names, originals, decoded images
 Found = list[tuple[int, str, list[float]]]  # exit, metric, the values of all images
-Measure = Callable[[list[np.ndarray], list[np.ndarray], int], Found]  # the last: see `tiling.enhance`
+Measure = Callable[[list[np.ndarray], list[np.ndarray], float], Found]  # the last: see `tiling.enhance`
 
 CPU_BATCH = 1  # images
 MOST = 8  # images: beyond that a GPU gains little, and the CPU holds two such batches
@@ -49,17 +49,18 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
     Raises what `measure` does, torch.OutOfMemoryError included if even tiles are too large; the `place` of an
     outputs.WrongOutput is that in the batch.
     """
-    waiting, whole = [range(len(batch[0]))], tiling.WHOLE
+    waiting, budget = [range(len(batch[0]))], tiling.MEASURED
     while waiting:
         places = waiting.pop(0)
-        names, references, images = ([part[place] for place in places] for part in batch)
+        names = [batch[0][place] for place in places]
+        references, images = ([part[place] for place in places] for part in batch[1:])
         try:
-            found = measure(references, images, whole)
+            found = measure(references, images, budget)
         except outputs.WrongOutput as error:
             error.place = places[error.place]
             raise
         except torch.OutOfMemoryError:
-            if len(places) == 1 and whole == tiling.TILE:
+            if len(places) == 1 and budget == tiling.BUDGET:
                 raise
             found = None  # and the tensors go with the frames of the error
         if found is not None:
@@ -70,7 +71,7 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
             waiting[:0] = [places[: len(places) // 2], places[len(places) // 2 :]]
         else:
             print(f"from {names[0]} on by tiles: {device} has too little memory for it in one piece", file=sys.stderr)
-            waiting, whole = [places, *waiting], tiling.TILE
+            waiting, budget = [places, *waiting], tiling.BUDGET
 
 
 def read(manifest: Path, decoded: Path, size: Callable[[np.ndarray], int]) -> Iterator[Batch]:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from qebench.evaluation import early_exit, measurements
+from qebench.evaluation import early_exit, measurements, threshold_search
 from qebench.networks.thresholds import Threshold, per_exit
 
 TOLERANCE = 0.01  # dB
 THRESHOLDS = np.round(np.arange(0, 1.0001, 0.01), 2)
-PRICES = np.geomspace(1e-4, 0.1, 61)  # of cost, dB per GMAC
+GRID = np.round(np.arange(0, 1.0001, 0.02), 2)  # of thresholds per exit, all tuples of which are compared
 
 
 def sweep(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str) -> pd.DataFrame:
@@ -31,22 +31,11 @@ def sweep(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor:
 def sweep_per_exit(rows: pd.DataFrame, complexity: pd.DataFrame, method: str, compressor: str) -> pd.DataFrame:
     """Return the same with a threshold for every exit but the last, only where none that costs less gains as much.
 
-    At each of PRICES, from the last exit back, that of THRESHOLDS is taken which is best for gain less the price of
-    cost if all images come to this exit, and those that do not leave go on by the thresholds found before. Equal
-    thresholds are tried, too.
+    They are the best of GRID at each price of cost (`threshold_search`); equal thresholds are tried, too.
     """
     gains, scores, cost = _by_exit(rows, complexity, method, compressor)
     chosen = [(float(value),) * (len(cost) - 1) for value in THRESHOLDS]
-    for price in PRICES:
-        worth = gains - price * cost
-        going_on = worth[:, -1:]
-        found: list[float] = []
-        for exit in reversed(range(len(cost) - 1)):
-            outcomes = np.where(scores[:, [exit]] >= THRESHOLDS, worth[:, [exit]], going_on)
-            best = outcomes.mean(axis=0).argmax()
-            going_on = outcomes[:, [best]]
-            found.insert(0, float(THRESHOLDS[best]))
-        chosen.append(tuple(found))
+    chosen += [tuple(each) for each in threshold_search.search(scores, gains, cost, GRID)]
     curve = _curve(chosen, gains, scores, cost).sort_values(["gmacs", "delta_psnr"], ascending=[True, False])
     return curve[curve["delta_psnr"] > curve["delta_psnr"].cummax().shift(fill_value=-np.inf)]
 

@@ -122,12 +122,12 @@ def _measure(
     timer: pace.Pace,
     references: list[np.ndarray],
     images: list[np.ndarray],
-    whole: int,
+    budget: float,
 ) -> list[tuple[int, str, list[float]]]:
-    """Return exit, metric and the values of all images, for every exit and metric; `whole` as in `tiling`."""
+    """Return exit, metric and the values of all images, for every exit and metric; `budget` as in `tiling`."""
     decoded = pixels.to_tensor(images, device)
     with timer.part("network"):
-        exits = tiling.enhance(network, decoded, whole)
+        exits = tiling.enhance(network, decoded, budget)
     originals = pixels.stack(references, device).double()
     found = {}
     with timer.part("metrics and scores"):

@@ -6,7 +6,7 @@ forced exits, two neighbours mixed at random. A rule is judged by the cost at wh
 exit. A calibrated rule is judged on pictures that did not calibrate it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,16 +14,14 @@ import numpy as np
 from qebench.common import plugins
 from qebench.evaluation import statistics
 from qebench.evaluation.exit_cases import Cases, usable
-from qebench.networks.rules import Rule, Settings, follow
+from qebench.networks.rules import FOLDER, Rule, Settings, follow
 
-FOLDER = "benchmarks/exit_rules"
-FIRST, LAST = ("coin", "iqam"), ("oracle",)  # in the order of tables; other rules between
+BOUNDS = ("coin", "oracle")  # what knows nothing and what knows all: always judged, first and last in tables
 WITHIN = (0.005, 0.01, 0.02, 0.05)  # dB of the last exit's gain
 ALLOWED = 0.01  # dB: of the setting that a calibration chooses
 FOLDS = 10  # parts of the pictures, each judged by what the others calibrate
 DRAWS = 20  # of a rule that draws: as many as a coin has steps between two exits, so that its means are exact
 RESAMPLES = 1000  # of the pictures
-AT_ONCE = 100  # of them that are worked out together
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,13 @@ def cheapest(outcome: Outcome, cases: Cases) -> int:
     return int(np.where(enough, spent, np.inf).argmin())
 
 
-def judge_all(cases: Cases) -> dict[str, tuple[Outcome, Outcome]]:
-    """Return by name what `judge` returns of every rule but `forced`, coin first and oracle last.
+def judge_all(cases: Cases, names: Sequence[str] = ()) -> dict[str, tuple[Outcome, Outcome]]:
+    """Return by name what `judge` returns of some rules, or of all but `forced`, with coin first and oracle last.
 
     Rules that use what was not measured are left out.
     """
-    others = [name for name in plugins.names(FOLDER) if name not in ("forced", *FIRST, *LAST)]
-    rules = {name: plugins.find(FOLDER, name) for name in (*FIRST, *others, *LAST)}
+    others = [name for name in names or ["iqam", *plugins.names(FOLDER)] if name not in ("forced", *BOUNDS)]
+    rules = {name: plugins.find(FOLDER, name) for name in (BOUNDS[0], *others, BOUNDS[1])}
     return {name: judge(rule, cases) for name, rule in rules.items() if usable(rule, cases)}
 
 
@@ -111,15 +109,34 @@ def _joined(parts: list[Outcome]) -> Outcome:
 
 
 def needed(spent: np.ndarray, gains: np.ndarray, target: np.ndarray | float) -> np.ndarray:
-    """Return the least cost (...) at which points (..., P), mixed by two, reach a `target` (...); NaN if none does."""
-    target = np.asarray(target)[..., None]
-    enough = gains >= target - 1e-9
-    alone = np.where(enough, spent, np.inf).min(axis=-1)
-    rise, costlier = gains[..., :, None] - gains[..., None, :], spent[..., :, None] - spent[..., None, :]
-    part = (target[..., None] - gains[..., None, :]) / np.where(rise == 0, 1, rise)
-    mixed = np.where(enough[..., :, None] & ~enough[..., None, :], spent[..., None, :] + part * costlier, np.inf)
-    best = np.minimum(alone, mixed.min(axis=(-2, -1)))
-    return np.where(np.isinf(best), np.nan, best)
+    """Return the least cost (...) at which points (..., P), mixed by two, reach a `target` (...); NaN if none does.
+
+    The edge of the envelope over the target is found by moving an end of a line to the point farthest under it.
+    """
+    spent, gains = np.broadcast_arrays(spent, gains)
+    goal = np.broadcast_to(np.asarray(target)[..., None], (*spent.shape[:-1], 1))
+    enough = gains >= goal - 1e-9
+
+    def at(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(values, place, axis=-1)
+
+    right = np.where(enough, spent, np.inf).argmin(axis=-1, keepdims=True)
+    left = np.where(enough, np.inf, spent).argmin(axis=-1, keepdims=True)
+    mixed = (
+        enough.any(axis=-1, keepdims=True) & ~enough.all(axis=-1, keepdims=True) & (at(spent, left) < at(spent, right))
+    )
+    while True:
+        rise = np.where(mixed, at(gains, right) - at(gains, left), 1)
+        slope = np.where(mixed, at(spent, right) - at(spent, left), 0) / rise
+        under = spent - slope * gains
+        lowest = under.argmin(axis=-1, keepdims=True)
+        moves = mixed & (at(under, lowest) < at(under, right) - 1e-9)
+        if not moves.any():
+            break
+        right = np.where(moves & at(enough, lowest), lowest, right)
+        left = np.where(moves & ~at(enough, lowest), lowest, left)
+    best = at(spent, right) - slope * np.maximum(at(gains, right) - goal, 0)
+    return np.where(enough.any(axis=-1, keepdims=True), best, np.nan)[..., 0]
 
 
 def reached(spent: np.ndarray, gains: np.ndarray, budget: float) -> float:
@@ -141,8 +158,7 @@ def shares(spent: np.ndarray, gains: np.ndarray, last: np.ndarray, whole: float,
     """
     spent = np.column_stack([spent, np.full(len(spent), whole)])
     gains = np.column_stack([gains, last])
-    parts = np.array_split(np.arange(len(last)), 1 + len(last) // AT_ONCE)
-    return np.concatenate([needed(spent[part], gains[part], last[part] - within) for part in parts]) / whole
+    return needed(spent, gains, last - within) / whole
 
 
 def interval(curve: Outcome, coin: Outcome, cases: Cases) -> tuple[float, float]:

@@ -22,6 +22,8 @@ class Results:
     methods: list[str]  # in the order to print
     protocol: str  # in words
     all_measurements: pd.DataFrame = field(default_factory=pd.DataFrame)  # with the weights of other compressors, too
+    exit_rules: list[str] = field(default_factory=list)  # to judge; none: all
+    timed: pd.DataFrame = field(default_factory=pd.DataFrame)  # see `cost.exit_latency.measure`
 
     @property
     def image_count(self) -> int:

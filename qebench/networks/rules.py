@@ -4,12 +4,16 @@ A rule is a module of benchmarks/exit_rules/; the docstring there is its contrac
 same function of it: where does an image go from here?
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from qebench.common import plugins
+
+FOLDER = "benchmarks/exit_rules"
 PRICES = np.array([0.0, *np.geomspace(1e-4, 0.1, 60)])  # of cost, dB per GMAC
 Settings = Any  # of a rule: what JSON can hold
 
@@ -54,6 +58,15 @@ class Rule(Protocol):
     def choose(self, evidence: Evidence, settings: Settings) -> np.ndarray: ...
 
     def candidates(self, evidence: Evidence, gains: np.ndarray, cost: np.ndarray) -> list[Settings]: ...
+
+
+def shipped(method: str, compressor: str) -> dict[str, Settings]:
+    """Return the settings that ship for a method and a compressor, by rule; none if there is no file.
+
+    What they were calibrated on is in the file, benchmarks/exit_rules/settings/METHOD-COMPRESSOR.json.
+    """
+    path = plugins.ROOT / FOLDER / "settings" / f"{method}-{compressor}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["settings"] if path.exists() else {}
 
 
 def follow(rule: Rule, settings: Settings, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:

@@ -90,6 +90,19 @@ def settings_options(wildcards):
     return " ".join(shlex.quote(f"--set={name}={value}") for name, value in settings.items())
 
 
+def source_options(wildcards):
+    """Return the command-line options for coding pictures otherwise than they are prepared, none if not so."""
+    coding = checked.coding_of(config, wildcards.compressor)
+    if coding.is_plain:
+        return ""
+    folder = checked.source(config, shards.dataset(wildcards.part)) or "demo"
+    crop = f"--crop {PROTOCOL['crop']}" if PROTOCOL["crop"] else ""
+    return (
+        f" --source {shlex.quote(str(folder))} --coded {coding.coded} --cropped {coding.cropped}"
+        f" --colour {PROTOCOL['colour']} {crop} --scale {PROTOCOL['scale']}"
+    )
+
+
 def memory(gigabytes):
     """Return the resource of a job in MB, more at each retry; on one machine it limits nothing."""
     return lambda wildcards, attempt: 1000 * gigabytes * attempt
@@ -108,6 +121,17 @@ def content(*paths):
 def code(*modules):
     """Return the checksum of the code that a job runs, a param: these modules and all of ours that they import."""
     return plugins.content(*modules)
+
+
+def exit_rules_code(name):
+    """Return the modules of the exit rules if they are what a table or figure is about, for `code`."""
+    return [f"benchmarks.exit_rules.{rule}" for rule in config["exit_rules"]] if name == "exit_rules" else []
+
+
+def timed(wildcards):
+    """Return the files of the times of every exit rule that the table `exit_rules` takes."""
+    wanted = METHODS if wildcards.table == "exit_rules" else []
+    return [f"results/latency/{compressor}/{method}.csv" for method in wanted for compressor in native(method)]
 
 
 def codec_data(wildcards):

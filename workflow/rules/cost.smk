@@ -93,13 +93,20 @@ rule exit_latency:
         block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
         threshold=lambda wildcards: checked.threshold(config, wildcards.compressor),
         iqam=PROTOCOL["iqam"],
-        content=lambda wildcards: content(*native_weights(wildcards)),
-        code=lambda wildcards: code(f"methods.{wildcards.method}", "qebench.cost.exit_latency"),
+        rules=" ".join(config["exit_rules"]),
+        content=lambda wildcards: content(
+            *native_weights(wildcards),
+            *Path("benchmarks/exit_rules/settings").glob(f"{wildcards.method}-{wildcards.compressor}.json"),
+        ),
+        code=lambda wildcards: code(
+            f"methods.{wildcards.method}", *exit_rules_code("exit_rules"), "qebench.cost.exit_latency"
+        ),
         device=DEVICE,
         precision=config["precision"],
     shell:
         "python -m qebench step exit-latency {wildcards.method} {params.weights} --compressor {wildcards.compressor}"
         " --decoded {input.decoded} --block-size {params.block_size} --iqam {params.iqam} --threshold {params.threshold}"
+        " --rules {params.rules}"
         " --device {params.device} --precision {params.precision} --threads {threads} -o {output} 2> {log}"
 
 

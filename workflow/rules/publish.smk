@@ -16,6 +16,7 @@ rule table:
         measurements="results/measurements.parquet",
         complexity=expand("results/complexity/{method}.csv", method=METHODS),
         latency=expand("results/latency/{method}.csv", method=METHODS),
+        timed=timed,
     output:
         csv=report("results/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="results/{table}.md",
@@ -31,14 +32,18 @@ rule table:
         mem_mb=memory(4),
         runtime=hours(1),
     params:
-        code=lambda wildcards: code(f"benchmarks.tables.{wildcards.table}", "qebench.common.typesetting", MEASUREMENTS),
+        code=lambda wildcards: code(
+            f"benchmarks.tables.{wildcards.table}", *exit_rules_code(wildcards.table), "qebench.common.typesetting", MEASUREMENTS
+        ),
         thresholds=THRESHOLDS,
+        exit_rules=" ".join(config["exit_rules"]),
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         config=lambda wildcards: MEASURED,
     shell:
         "python -m qebench step table {wildcards.table} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
+        " --exit-rules {params.exit_rules} --timed {input.timed}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.csv} 2> {log}"
 
@@ -64,8 +69,11 @@ rule figure:
         mem_mb=memory(4),
         runtime=hours(1),
     params:
-        code=lambda wildcards: code(f"benchmarks.figures.{wildcards.figure}", "qebench.common.style", MEASUREMENTS),
+        code=lambda wildcards: code(
+            f"benchmarks.figures.{wildcards.figure}", *exit_rules_code(wildcards.figure), "qebench.common.style", MEASUREMENTS
+        ),
         thresholds=THRESHOLDS,
+        exit_rules=" ".join(config["exit_rules"]),
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
         fonts=config["fonts"],
@@ -73,6 +81,7 @@ rule figure:
     shell:
         "python -m qebench step figure {wildcards.figure} --fonts {params.fonts} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
+        " --exit-rules {params.exit_rules}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.pdf} 2> {log}"
 
@@ -89,6 +98,7 @@ rule reproduction:
     output:
         csv=report("results/reproduction.csv", caption="../report/reproduction.rst", category="Tables"),
         md="results/reproduction.md",
+        trends="results/trends.csv",
         provenance="results/reproduction.provenance.json",
     log:
         "logs/reproduction.log",

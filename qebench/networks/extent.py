@@ -1,0 +1,64 @@
+"""Measure what tiles depend on: how much memory a network takes for a pixel, and how far around a pixel it looks."""
+
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from qebench.networks import footprint
+from qebench.networks.network import Network
+
+FARTHEST = 128  # pixels around a block that are looked at for its reach
+BLOCK = 32  # pixels: all places that strides and pooling tell apart
+SHARE = 1e-3  # of a result's gradient that may come from beyond the reach: 1/10 gray level of an edge of 100
+
+
+_MEMORY: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+_REACH: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+
+def bytes_per_pixel(network: Network, channels: int, device: torch.device) -> float:
+    """Return the most bytes that a network holds at a time for a pixel, its float32 input included; measured once."""
+    if network.module not in _MEMORY:
+        _MEMORY[network.module] = 4 * channels + footprint.bytes_per_pixel(network, str(device))
+    return _MEMORY[network.module]
+
+
+def reach(network: Network, channels: int, device: torch.device) -> int:
+    """Return how many pixels around a pixel its result depends on; measured once, in seven seconds for RBQE.
+
+    It is that of gradients: beyond it lies under SHARE of what a pixel's result depends on. Means over the whole
+    image, as attention takes, look everywhere alike, and do not count.
+    """
+    if network.module not in _REACH:
+        with torch.inference_mode(False):  # tensors of inference have no gradients
+            _REACH[network.module] = _reach(network, channels, device)
+    return _REACH[network.module]
+
+
+def _reach(network: Network, channels: int, device: torch.device) -> int:
+    """Return how far from a block of pixels the gradient of its results with random signs ends."""
+    generator = torch.Generator().manual_seed(0)
+    size = BLOCK + 2 * FARTHEST
+    x = torch.rand(1, channels, size, size, generator=generator).mul_(0.2).add_(0.4).to(device).requires_grad_()
+    block = (..., slice(FARTHEST, -FARTHEST), slice(FARTHEST, -FARTHEST))
+    signs = (torch.rand(1, channels, BLOCK, BLOCK, generator=generator) > 0.5).float().mul_(2).sub_(1).to(device)
+    with torch.enable_grad():
+        *_, last = network.exits(x)
+    if not last.requires_grad:
+        return BLOCK
+    (gradient,) = torch.autograd.grad((last[block] * signs).sum(), x)
+    return _end(gradient[0].abs().sum(dim=0))
+
+
+def _end(gradient: Tensor) -> int:
+    """Return the distance from the block beyond which a gradient (H, W) sums to under SHARE, less the far level."""
+    size = len(gradient)
+    place = torch.arange(size, device=gradient.device)
+    outside = torch.maximum(FARTHEST - place, place - (size - FARTHEST - 1)).clamp(min=0)
+    distance = torch.maximum(outside[:, None], outside[None, :])
+    rings = torch.zeros(FARTHEST + 1, device=gradient.device).index_add_(0, distance.flatten(), gradient.flatten())
+    counts = torch.bincount(distance.flatten())
+    level = rings[-8:].sum() / counts[-8:].sum()  # of attention, the same everywhere
+    beyond = (rings - level * counts).clamp(min=0).flip(0).cumsum(0).flip(0)
+    return max(int((beyond > SHARE * beyond[0]).sum()) - 1, 0)
