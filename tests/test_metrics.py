@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -20,12 +21,19 @@ from qebench.common.metrics import of_pictures
 from qebench.datasets import originals
 
 METRICS = plugins.names("benchmarks/metrics")
-every_metric = pytest.mark.parametrize(
-    "metric", [plugins.find("benchmarks/metrics", name) for name in METRICS], ids=METRICS
-)
+every_metric = pytest.mark.parametrize("metric", METRICS, indirect=True)
+SIDES = (168, 176)  # of pictures that every metric can measure
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/jpeg_baseline.json").read_text())
 TEST_IMAGES = Path(os.environ.get("QEBENCH_TEST_IMAGES", plugins.ROOT.parent / "shared/data/test"))
+
+
+@pytest.fixture
+def metric(request) -> ModuleType:
+    module = plugins.find("benchmarks/metrics", request.param)
+    if not find_spec(getattr(module, "NEEDS", "torch")):
+        pytest.skip(f"{module.NEEDS} is not installed")
+    return module
 
 
 def picture(*shape: int) -> np.ndarray:
@@ -131,8 +139,8 @@ def test_metrics_of_a_batch_are_those_that_scikit_image_gives_its_pictures(pair)
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
 @every_metric
 def test_a_metric_on_a_gpu_is_that_on_the_cpu(metric: ModuleType):
-    original = torch.from_numpy(np.stack([picture(64, 48), picture(64, 48)[::-1]])).round()[:, None]
-    enhanced = original.add(torch.arange(48) % 5).clamp(0, 255)
+    original = torch.from_numpy(np.stack([picture(*SIDES), picture(*SIDES)[::-1]])).round()[:, None]
+    enhanced = original.add(torch.arange(SIDES[1]) % 5).clamp(0, 255)
     ours = metric.measure(original.cuda(), enhanced.cuda())
     assert ours.is_cuda
     torch.testing.assert_close(ours.cpu(), metric.measure(original, enhanced), rtol=0, atol=1e-10)
@@ -151,7 +159,7 @@ def test_a_metric_says_what_it_is(metric: ModuleType):
 
 
 @every_metric
-@pytest.mark.parametrize("shape", [(32, 40), (32, 40, 3)], ids=["gray", "rgb"])
+@pytest.mark.parametrize("shape", [SIDES, (*SIDES, 3)], ids=["gray", "rgb"])
 def test_a_metric_is_best_for_equal_pictures_and_worsens_with_noise(metric: ModuleType, shape):
     original = picture(*shape).round()
     values = [of_pictures(metric, original, noisy(original, sigma)) for sigma in (0, 2, 5, 10, 20)]
@@ -162,7 +170,7 @@ def test_a_metric_is_best_for_equal_pictures_and_worsens_with_noise(metric: Modu
 
 @every_metric
 def test_a_metric_leaves_its_pictures_alone(metric: ModuleType):
-    original, enhanced = picture(16, 16), picture(16, 16)[::-1].copy()
+    original, enhanced = picture(*SIDES), picture(*SIDES)[::-1].copy()
     kept = original.copy(), enhanced.copy()
     of_pictures(metric, original, enhanced)
     assert np.array_equal(original, kept[0])

@@ -7,9 +7,12 @@ small differences of large squares.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from qebench.common import metrics
 
 UNIT = ""
 HIGHER_IS_BETTER = True
@@ -23,13 +26,28 @@ def measure(originals: Tensor, enhanced: Tensor) -> Tensor:
 
     Raises ValueError if images have under 11x11 pixels.
     """
-    if min(originals.shape[2:]) <= 2 * RADIUS:
-        raise ValueError(f"SSIM needs 11x11 pixels, and images have {tuple(originals.shape[2:])}: leave them or it out")
+    metrics.check_size(originals, 2 * RADIUS + 1, "SSIM")
+    luminance, contrast = compare(originals, enhanced, gaussian)
+    return (luminance * contrast).mean(dim=(1, 2, 3))
+
+
+def compare(
+    originals: Tensor, enhanced: Tensor, mean: Callable[[Tensor], Tensor], correction: float = 1
+) -> tuple[Tensor, Tensor]:
+    """Return the maps of luminance, and of contrast and structure, whose product is SSIM (Wang et al., equation 13).
+
+    `mean` takes the local means of a batch; `correction` is a factor of variances and covariances.
+    """
     maps = [originals, enhanced, originals.square(), enhanced.square(), originals * enhanced]
-    mx, my, xx, yy, xy = (_mean(_mean(values, 2), 3) for values in maps)
+    mx, my, xx, yy, xy = map(mean, maps)
     product, squares = mx * my, mx.square() + my.square()
-    similarity = (2 * product + C1) * (2 * (xy - product) + C2) / ((squares + C1) * (xx + yy - squares + C2))
-    return similarity.mean(dim=(1, 2, 3))
+    covariance, variances = (xy - product) * correction, (xx + yy - squares) * correction
+    return (2 * product + C1) / (squares + C1), (2 * covariance + C2) / (variances + C2)
+
+
+def gaussian(values: Tensor) -> Tensor:
+    """Return the means under the Gaussian window where it lies inside the picture, 2 * RADIUS fewer a side."""
+    return _mean(_mean(values, 2), 3)
 
 
 def _mean(values: Tensor, dimension: int) -> Tensor:

@@ -6,6 +6,7 @@ The modules are imported when one of their verbs is called, so that the overview
 # verb: the module that has it, and what it does
 PEOPLE = {
     "enhance": ("pictures", "enhance your own pictures"),
+    "score": ("scoring", "compare two pictures, or two folders, by every convention"),
     "encode": ("coding", "code one picture by one of the codecs"),
     "decode": ("coding", "decode one bitstream to a PNG file"),
     "methods": ("methods", "list the methods: forms, parameters, exits, weights, sources"),
