@@ -206,7 +206,7 @@ def results(costs: pd.DataFrame) -> Results:
 
 def test_the_figure_shows_the_networks_of_the_paper_with_both_numbers(survey):
     (panel,) = figure.draw(results(survey)).axes
-    names = ["rbqe, early exit", *(f"rbqe, exit {exit}" for exit in range(1, 6)), "dcad", "qecnn", "cbdnet", "dncnn"]
+    names = ["RBQE, early exit", *(f"RBQE, exit {exit}" for exit in range(1, 6)), "DCAD", "QE-CNN", "CBDNet", "DnCNN"]
     assert [label.get_text() for label in panel.get_yticklabels()] == names
     assert [bar.get_width() for bar in panel.patches] == [paper for *_, paper, _, _ in PAPER]
     averages, published = panel.get_lines()
@@ -269,7 +269,7 @@ def test_a_method_without_gmacs_is_in_the_table_but_not_in_the_figure_of_gain_ov
     assert table["delta_psnr_jpeg"].to_dict() == {"decoded": 0.0, "spp": 0.5, "dcad": 1.0}
     assert table["gmacs"].isna().to_dict() == {"decoded": False, "spp": True, "dcad": False}
     (panel,) = gain_over_cost.draw(everything).axes
-    assert panel.get_legend_handles_labels()[1] == ["dcad"]
+    assert panel.get_legend_handles_labels()[1] == ["DCAD"]
     plt.close("all")
 
 

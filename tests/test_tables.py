@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, intervals, table1, table2, table3
-from qebench.common import plugins, published, ranking, style, typesetting
+from qebench.common import names, plugins, published, ranking, style, typesetting
 from qebench.cost import complexity
 from qebench.evaluation import early_exit, figures, measurements, rate_distortion
 from qebench.evaluation.calibration import sweep, sweep_per_exit, turning_point
@@ -651,12 +651,12 @@ def test_every_figure_draws_and_leaves_the_measurements_alone(name):
 
 def test_the_gain_over_cost_figure_shows_the_numbers_of_the_tables():
     panel = gain_over_cost.draw(RESULTS).axes[0]
-    assert panel.get_title() == "jpeg"
+    assert panel.get_title() == "JPEG"
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
     for label, (cost, gain) in {
-        "dcad": ([77.8, 77.8], [0.4, 0.8]),
-        "rbqe": ([27.6, 27.6], [0.5, 0.5]),
-        "rbqe, early exit": ([(14.7 + 27.6) / 2, (27.6 + 10.2) / 2], [0.35, 0.3]),
+        "DCAD": ([77.8, 77.8], [0.4, 0.8]),
+        "RBQE": ([27.6, 27.6], [0.5, 0.5]),
+        "RBQE, early exit": ([(14.7 + 27.6) / 2, (27.6 + 10.2) / 2], [0.35, 0.3]),
     }.items():
         assert lines[label][0] == pytest.approx(cost)
         assert lines[label][1] == pytest.approx(gain)
@@ -666,9 +666,9 @@ def test_the_gain_over_latency_figure_shows_the_numbers_of_table2():
     panel = gain_over_latency.draw(RESULTS).axes[0]
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
     for label, (milliseconds, gain) in {
-        "dcad": ([9, 9], [0.4, 0.8]),
-        "rbqe": ([45, 45], [0.5, 0.5]),
-        "rbqe, early exit": ([(20 + 50) / 2, (50 + 10) / 2], [0.35, 0.3]),  # the exits 2 and 5, 5 and 1
+        "DCAD": ([9, 9], [0.4, 0.8]),
+        "RBQE": ([45, 45], [0.5, 0.5]),
+        "RBQE, early exit": ([(20 + 50) / 2, (50 + 10) / 2], [0.35, 0.3]),  # the exits 2 and 5, 5 and 1
     }.items():
         assert lines[label][0] == pytest.approx(milliseconds)
         assert lines[label][1] == pytest.approx(gain)
@@ -677,11 +677,11 @@ def test_the_gain_over_latency_figure_shows_the_numbers_of_table2():
 
 def test_the_rate_distortion_figure_shows_mean_rates_psnrs_and_gains():
     above, below = curves.draw(rates({"a": curve(1.0), "b": curve(2.0)})).axes
-    assert above.get_title() == "jpeg"
+    assert above.get_title() == "JPEG"
     assert above.get_xscale() == "log"
     lines = {line.get_label(): line for line in above.get_lines()}
-    assert list(lines) == ["decoded", "dcad", "rbqe", "rbqe, early exit"]
-    for label, gain in {"decoded": 0.0, "dcad": 1.5, "rbqe": 0.5, "rbqe, early exit": 0.4}.items():
+    assert list(lines) == ["decoded", "DCAD", "RBQE", "RBQE, early exit"]
+    for label, gain in {"decoded": 0.0, "DCAD": 1.5, "RBQE": 0.5, "RBQE, early exit": 0.4}.items():
         assert list(lines[label].get_xdata()) == [0.25, 0.5, 1.0, 2.0]
         assert list(lines[label].get_ydata()) == pytest.approx([30 + gain, 33 + gain, 36 + gain, 39 + gain])
     _, *gains = below.get_lines()
@@ -831,8 +831,39 @@ def captions(figure) -> list[str]:
     return [text for text in texts if "published" in text]
 
 
-def test_the_figure_of_gains_has_a_violin_per_quality_and_method():
-    for panel, qualities in zip(gains.draw(RESULTS).axes, (2, 1), strict=True):  # jpeg, hevc
-        assert [len(line.get_xdata()) for line in panel.get_lines()[1:]] == [qualities] * 2  # means of dcad and rbqe
+def test_the_figure_of_gains_has_a_point_per_image_and_the_medians():
+    for panel, count in zip(gains.draw(RESULTS).axes, (2, 1), strict=True):  # qualities of jpeg, hevc
+        lines = [line for line in panel.get_lines() if line.get_marker() == "_"]
+        assert [len(line.get_xdata()) for line in lines] == [count] * 2  # medians of dcad and rbqe
+        images = [line for line in panel.get_lines() if line.get_marker() == "o"]
+        assert [len(line.get_ydata()) for line in images] == [2] * 2 * count  # two images
     jpeg = gains.draw(RESULTS).axes[0]
-    assert list(jpeg.get_lines()[1].get_ydata()) == pytest.approx([0.4, 0.8])
+    dcad = next(line for line in jpeg.get_lines() if line.get_marker() == "_")
+    assert list(dcad.get_ydata()) == pytest.approx([0.4, 0.8])
+
+
+def test_the_exit_share_figure_says_where_early_exit_is_off():
+    never = dataclasses.replace(RESULTS, thresholds=dict.fromkeys(RESULTS.thresholds, 2.0))
+    assert [panel.get_title() for panel in exit_shares.draw(RESULTS).axes] == ["JPEG", "HEVC"]
+    assert [panel.get_title() for panel in exit_shares.draw(never).axes] == [
+        "JPEG: early exit is off",
+        "HEVC: early exit is off",
+    ]
+
+
+def test_the_pareto_front_has_the_methods_that_no_other_beats():
+    points = pd.DataFrame({"cost": [4.0, 1.0, 2.0, 3.0, 1.0], "gain": [0.9, 0.5, 0.4, 0.7, 0.3]}, index=list("abcde"))
+    assert list(gain_over_cost.pareto(points).index) == ["b", "d", "a"]
+
+
+def test_a_method_looks_the_same_whatever_else_was_run():
+    alone = dataclasses.replace(RESULTS, methods=["decoded", "rbqe"], measurements=without(RESULTS, "dcad"))
+    for name in ("gains", "rate_distortion", "gain_over_cost"):
+        draw = plugins.find("benchmarks/figures", name).draw
+        for drawn in (RESULTS, alone):
+            colours = {line.get_label(): line.get_color() for line in draw(drawn).axes[0].get_lines()}
+            assert colours["RBQE"] == names.colour("rbqe"), name
+
+
+def without(results: Results, method: str) -> pd.DataFrame:
+    return results.measurements[results.measurements["method"] != method]

@@ -1,5 +1,6 @@
 """The workflow as users run it: by subprocess, in a copy of the tree, on two tiny pictures and two tiny methods."""
 
+import ast
 import json
 import os
 import random
@@ -155,10 +156,15 @@ def snakemake(tree: Path, *arguments: str, seconds: int = 300) -> subprocess.Com
     return subprocess.run(command(*arguments), cwd=tree, env=environment(), timeout=seconds, **streams)
 
 
-def step(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run one step in a tree; what it prints is in `stdout`."""
+def qebench(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run one command in a tree; what it prints is in `stdout`."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.run([sys.executable, "-m", "qebench", "step", *arguments], cwd=tree, **streams)
+    return subprocess.run([sys.executable, "-m", "qebench", *arguments], cwd=tree, **streams)
+
+
+def step(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run one step of the workflow in a tree, as `qebench` does."""
+    return qebench(tree, "step", *arguments)
 
 
 def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
@@ -242,6 +248,106 @@ def test_editing_a_method_reruns_its_jobs_and_what_joins_them(tree: Path) -> Non
     assert "method=decoded" not in done.stdout
     os.utime(tree / "methods/tiny.py", (0, 0))  # as a file that was moved here or came out of an archive
     assert jobs(snakemake(tree, "--dry-run", "results/table1.csv")) == jobs(done)
+
+
+MEASURED = {"measurements": 1, "table": 1}
+EDITS = {  # of a shared file: what in it is replaced, the target, and the jobs that follow
+    "one codec's encoder": ("qebench/coding/x265.py", "0.57", "0.56", {"compress": 1, "evaluate": 2} | MEASURED),
+    "the score": ("qebench/iqa/definition.py", "0.004", "0.005", {"evaluate": 4, "latency": 2} | MEASURED),
+    "a metric": ("benchmarks/metrics/ssim.py", "1.5", "1.6", {"evaluate": 4} | MEASURED),
+    "evaluation": (
+        "qebench/evaluation/evaluate.py",
+        "CPU_BATCH, GPU_BATCH = 1",
+        "CPU_BATCH, GPU_BATCH = 2",
+        {"evaluate": 4} | MEASURED,
+    ),
+    "running a codec": (
+        "qebench/coding/folder.py",
+        "3 * tools",
+        "4 * tools",
+        {"compress": 3, "evaluate": 4} | MEASURED,
+    ),
+    "counting": (
+        "qebench/cost/complexity.py",
+        "GIGA = 1e9",
+        "GIGA = 1e10",
+        {"complexity": 2, "latency": 2, "table": 1},
+    ),
+    "printing": ("qebench/common/typesetting.py", "†", "*", {"table": 1}),
+    "a comment": ("qebench/coding/x265.py", "MIN_SIDE = 32  #", "MIN_SIDE = 32  # of a side:", {}),
+    "a docstring": ("qebench/iqa/iqam.py", '"""IQAM: the', '"""The IQAM: the', {}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_shared_file_plans_the_jobs_that_run_it_and_no_others(tree: Path, edit: str) -> None:
+    name, before, after, expected = EDITS[edit]
+    source = (tree / name).read_text()
+    assert before in source
+    (tree / name).write_text(source.replace(before, after))
+    done = snakemake(tree, "--dry-run", "results/table1.csv")
+    assert jobs(done) == expected
+    if edit == "one codec's encoder":
+        assert "compressor=jpeg" not in done.stdout
+
+
+def test_an_edited_style_plans_figures_alone(tree: Path) -> None:
+    with (tree / "qebench/common/qebench.mplstyle").open("a") as style:
+        style.write("axes.titlesize: 11\n")
+    done = snakemake(tree, "--dry-run", "results/table1.csv", "results/figures/gain_over_cost.pdf")
+    assert jobs(done) == {"figure": 1}
+
+
+def test_layers_of_two_methods_are_followed_by_both_and_no_other(fresh: Path, tmp_path: Path) -> None:
+    tree = copy(fresh, tmp_path)
+    code = "from qebench.common import plugins as p; print({m: p.content(f'methods.{m}') for m in p.names('methods')})"
+
+    def contents() -> dict[str, str]:
+        return ast.literal_eval(subprocess.check_output([sys.executable, "-c", code], cwd=tree, text=True))
+
+    before, layers = contents(), tree / "qebench/networks/layers/encoder_decoder.py"
+    layers.write_text(layers.read_text().replace("(64, 128, 256)", "(64, 128, 255)"))
+    after = contents()
+    assert {method for method in before if before[method] != after[method]} == {"unet", "cbdnet"}
+
+
+FAILS = """
+
+def _fail(self, x):
+    raise ValueError("this network is broken")
+
+
+Tiny.forward = _fail
+"""
+
+
+def test_a_failed_job_sets_aside_what_depends_on_it_and_keeps_the_rest(tree: Path) -> None:
+    results, table = tree / "results", (tree / "results/table1.csv").read_bytes()
+    (tree / "methods/tiny.py").write_text(TINY + FAILS)
+    done = snakemake(tree, "results/table1.csv", "--forcerun", "evaluate")
+    assert done.returncode != 0
+    assert "this network is broken" in done.stdout
+    assert re.search(r"moved to results/\.superseded/, as a job that they depend on failed: .*table1\.csv", done.stdout)
+    assert not (results / "table1.csv").exists()
+    assert (results / ".superseded/table1.csv").read_bytes() == table
+    assert (results / "measurements/mine/jpeg/none/decoded.parquet").exists()
+    (tree / "methods/tiny.py").write_text(TINY)
+    assert snakemake(tree, "results/table1.csv").returncode == 0
+    assert (results / "table1.csv").read_bytes() == table
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_device_that_is_not_there_is_refused_and_nothing_is_lost(tree: Path) -> None:
+    def kept() -> dict[Path, int]:
+        found = (path for path in (tree / "results").rglob("*") if path.is_file())
+        return {path: path.stat().st_mtime_ns for path in found}
+
+    before = kept()
+    done = snakemake(tree, "results/table1.csv", "--config", "device=cuda")
+    assert done.returncode != 0
+    assert "device cuda: this machine has no GPU that torch" in done.stdout
+    assert kept() == before
+    assert "Nothing to be done" in snakemake(tree, "results/table1.csv", "--config", "device=cpu").stdout
 
 
 def test_replacing_a_picture_reruns_measurements_but_not_costs(tree: Path) -> None:
@@ -340,12 +446,12 @@ def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
     return Transfer(tree, others, failed, done)
 
 
-def test_a_new_method_fails_every_run_until_its_weights_are_mended(transferred: Transfer) -> None:
+def test_weights_that_do_not_load_are_refused_before_any_job_and_tables_stay(transferred: Transfer) -> None:
     for done, tables in transferred.failed:
         assert done.returncode != 0
-        assert jobs(done) == {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
-        assert re.search(r"error: mine/(jpeg|hevc) net\.safetensors", done.stdout)  # from the job's log
-        assert tables == []
+        assert re.search(r"error: mine/(jpeg|hevc) net\.safetensors", done.stdout)
+        assert "Error in rule" not in done.stdout
+        assert {path.name for path in tables} >= {"table1.csv", "table1.md", "table2.csv", "table2.tex"}
 
 
 def test_a_new_method_runs_alone_with_native_weights_and_others(transferred: Transfer) -> None:
@@ -410,7 +516,7 @@ def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte
     made = {name: (tree / "results" / name).read_bytes() for name in published}
     assert [name for name in made if made[name] != (before / "results" / name).read_bytes()] == []
     assert_equal_results(tree, before)
-    sampled = step(tree, "verify", "results", "--sample", "4", "--device", "cpu")
+    sampled = qebench(tree, "verify", "results", "--sample", "4", "--device", "cpu")
     assert sampled.returncode == 0, sampled.stdout
 
 
@@ -724,6 +830,11 @@ def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> 
     (tree / "results/report.html").unlink()
     (tree / "results/examples/mine/jpeg.csv").unlink()
     assert jobs(snakemake(tree, "results/report.html")) == {"examples": 1, "strips": 1, "page": 1}
+    template = tree / "qebench/publishing/report/page.html.jinja"
+    source = template.read_text()
+    template.write_text(source + "<!-- edited -->")
+    assert jobs(snakemake(tree, "--dry-run", "results/report.html")) == {"page": 1}
+    template.write_text(source)
     assert [(tree / "results" / name).read_bytes() for name in made] == before
-    verified = step(tree, "verify", "results", "--sample", "1", "--device", "cpu")
+    verified = qebench(tree, "verify", "results", "--sample", "1", "--device", "cpu")
     assert verified.returncode == 0, verified.stdout

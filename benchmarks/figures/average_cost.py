@@ -4,34 +4,32 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qebench.common import published
-from qebench.common.style import COLOURS, STYLE
+from qebench.common import names, published
+from qebench.common.style import STYLE
 from qebench.evaluation import early_exit
 from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
 from qebench.evaluation.results import Results
 
 
 def draw(results: Results) -> Figure:
-    """Return a panel per compressor with a bar per method, or per method and quality; in the paper's accounting.
-
-    Raises ValueError if there is no method but `decoded`, which costs nothing.
-    """
-    if set(results.methods) <= {"decoded"}:
-        raise ValueError("this figure needs a method beside decoded: none was run")
+    """Return a panel per compressor with a bar per method, or per method and quality; in the paper's accounting."""
     exits = early_exit.chosen(results.measurements, results.thresholds)
     with plt.rc_context(STYLE):
         figure, places = panels(results, results.methods)
         for compressor, panel in places.items():
             bars = _bars(results, exits[exits["compressor"] == compressor], compressor)
-            colours = [COLOURS[5] if quality == "" else COLOURS[0] for quality in bars["quality"]]
-            panel.barh(bars["label"], bars["gmacs"], height=0.6, color=colours)
+            if bars.empty:
+                raise ValueError("this figure needs a method that enhances: none was run")
+            panel.barh(bars["label"], bars["gmacs"], height=0.6, color=bars["method"].map(names.colour))
             printed = bars.dropna(subset="published")
             panel.plot(printed["published"], printed["label"], "d", color="black", ms=5, **PUBLISHED | {"ls": ""})
             for bar in bars.itertuples():
                 text = f"{bar.gmacs:.1f}" + ("" if pd.isna(bar.published) else f" ({bar.published:.1f})")
                 end = max(bar.gmacs, bar.published) if pd.notna(bar.published) else bar.gmacs
                 panel.annotate(text, (end, bar.label), (6, 0), textcoords="offset points", va="center", fontsize=7)
-            panel.set(title=compressor, xlabel="average GMACs (paper's accounting)")
+            panel.set(
+                title=names.display_name(compressor), xlabel="average GMACs, with early exit\n(paper's accounting)"
+            )
             panel.set_xlim(0, 1.35 * max(bars["gmacs"].max(), printed["published"].max() if len(printed) else 0))
             panel.grid(axis="y", visible=False)
             panel.invert_yaxis()
@@ -41,7 +39,7 @@ def draw(results: Results) -> Figure:
 
 
 def _bars(results: Results, exits: pd.DataFrame, compressor: str) -> pd.DataFrame:
-    """Return label, quality ("" for all), gmacs and published (or NaN), in the order to draw."""
+    """Return label, method, gmacs and published (or NaN), in the order to draw."""
     cost = results.complexity.set_index(["method", "exit"])["gmacs_paper"].dropna()
     prints = published.read("eccv2020").query("source == 'Fig. 5a' and quality.isna()").set_index("method")["value"]
     by_quality = paper(compressor, "Fig. 5a").set_index(["method", "quality"])["value"]
@@ -52,8 +50,9 @@ def _bars(results: Results, exits: pd.DataFrame, compressor: str) -> pd.DataFram
             continue
         own = exits[exits["method"] == method]
         if own.empty:
-            bars.append((method, "", cost[method].iat[-1], prints.get(method)))
+            bars.append((names.display_name(method), method, cost[method].iat[-1], prints.get(method)))
         for quality, taken in own.groupby("quality", sort=False):
             gmacs = taken["exit"].map(cost[method]).mean()
-            bars.append((f"{method}, {quality}", str(quality), gmacs, by_quality.get((method, str(quality)))))
-    return pd.DataFrame(bars, columns=["label", "quality", "gmacs", "published"]).astype({"published": float})
+            label = f"{names.display_name(method)}, {names.parameter(compressor)} {quality}"
+            bars.append((label, method, gmacs, by_quality.get((method, str(quality)))))
+    return pd.DataFrame(bars, columns=["label", "method", "gmacs", "published"]).astype({"published": float})

@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qebench.common import published
-from qebench.common.style import COLOURS, STYLE
+from qebench.common import names, published
+from qebench.common.style import STYLE
 from qebench.evaluation.results import Results
 
 PUBLISHED: dict[str, Any] = {"marker": "d", "color": "black", "ms": 4}
@@ -26,14 +26,15 @@ def draw(results: Results) -> Figure:
     if rows.empty:
         raise ValueError("this figure needs a network of the RBQE paper, one channel, 512x512: none is there")
     several = rows.duplicated("method", keep=False)
-    rows = rows.assign(name=rows["method"].where(~several, rows["method"] + ", exit " + rows["exit"].astype(str)))
+    shown = rows["method"].map(names.display_name)
+    rows = rows.assign(name=shown.where(~several, shown + ", exit " + rows["exit"].astype(str)))
     rows = rows.assign(several=several).sort_values(["several", "gmacs_paper"], ascending=[False, True])
     with plt.rc_context(STYLE):
         figure, panel = plt.subplots(figsize=(6.4, 1.2 + 0.28 * len(rows)))
         for method in rows.loc[rows["several"], "method"].unique():
             _draw_averages(panel, method)
-        colours = [COLOURS[0] if multiple else COLOURS[5] for multiple in rows["several"]]
-        panel.barh(rows["name"], rows["gmacs_paper"], height=0.6, color=colours, label="counted here")
+        colours = rows["method"].map(names.colour)
+        panel.barh(rows["name"], rows["gmacs_paper"], height=0.6, color=colours, label="counted here (bars)")
         panel.plot(rows["gmacs_published"], rows["name"], **PUBLISHED, ls="", label="published")
         for row in rows.itertuples():
             _write(panel, row.name, row.gmacs_paper, f"{row.gmacs_paper:.2f} ({row.gmacs_published:.1f})")
@@ -48,7 +49,7 @@ def draw(results: Results) -> Figure:
 def _draw_averages(panel: Axes, method: str) -> None:
     """Add a row with what is published of a method with early exit: averages over images, per QP."""
     rows = published.read("eccv2020").query("source == 'Fig. 5a' and quality.notna() and method == @method")
-    name = f"{method}, early exit"
+    name = names.label(method, early_exit=True)
     panel.plot(rows["value"], [name] * len(rows), **PUBLISHED, lw=1)
     ends = " to ".join(f"{row.value} at QP {row.quality}" for row in rows.iloc[[0, -1]].itertuples())
     _write(panel, name, rows["value"].max(), f"(average, {ends})")

@@ -1,36 +1,43 @@
 """PSNR gain against GMACs: one point per method and quality, early exit beside each forced exit (the paper's Fig. 5b).
 
-Costs are in the paper's accounting; methods that are no network have none and are left out. Points of one method are
-joined from the best to the worst quality.
+Costs are in the paper's accounting; methods that are no network have none and are left out. Small points of one method
+are joined from the best to the worst quality; the large one is their mean, and a grey line joins the best means. Early
+exit is left out where it is off, for then it is the last exit.
 """
 
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from qebench.common import published
+from qebench.common import names, published
 from qebench.common.published import IN_THE_PAPER
-from qebench.common.style import COLOURS, MARKERS, STYLE
+from qebench.common.style import STYLE
 from qebench.evaluation import early_exit, measurements
-from qebench.evaluation.figures import PUBLISHED, caption, panels, paper
+from qebench.evaluation.figures import PUBLISHED, caption, look, panels, paper
 from qebench.evaluation.results import Results
+
+KEYS = ["method", "early_exit"]
+FRONT: dict[str, Any] = {"color": "#d8d8d8", "lw": 6, "zorder": 0}
+MEAN: dict[str, Any] = {"ms": 11, "alpha": 0.35, "mec": "none", "zorder": 1}
 
 
 def draw(results: Results) -> Figure:
     """Return one panel per compressor, GMACs on a logarithmic axis, gain in dB on the other; over them the paper's."""
     cost = results.complexity.rename(columns={"gmacs_paper": "cost"})
     both = pd.concat([cost.assign(early_exit=stops) for stops in (False, True)])
-    figure = draw_over(results, both, "GMACs (512x512, paper's accounting)")
-    for panel in figure.axes:
-        for ours in panel.get_lines():
-            points = _published(panel.get_title(), str(ours.get_label()))
-            look: dict[str, Any] = {"color": ours.get_color(), "marker": ours.get_marker(), "ms": ours.get_markersize()}
-            panel.plot(points["gmacs"], points["gain"], **look | PUBLISHED)
+    figure, places = draw_over(results, both, "GMACs (512x512, paper's accounting)")
+    for compressor, panel in places.items():
+        for method in results.methods:
+            for early in (False, True):
+                points = _published(compressor, method, early)
+                panel.plot(points["gmacs"], points["gain"], **look(method, early) | PUBLISHED | {"ms": 5})
         panel.set(xscale="log", xticks=[10, 20, 50, 100, 200], xlim=(8, 220))
         panel.xaxis.set_major_formatter(ScalarFormatter())
         panel.xaxis.set_minor_formatter(NullFormatter())
@@ -38,38 +45,59 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def draw_over(results: Results, cost: pd.DataFrame, label: str) -> Figure:
+def draw_over(results: Results, cost: pd.DataFrame, label: str) -> tuple[Figure, dict[str, Axes]]:
     """Return one panel per compressor: gain in dB over what it costs, `label` saying in what.
 
     `cost` has the columns method, exit, early_exit (whether scores are computed on the way) and cost.
     """
     curves = _curves(results, cost)
-    names = list(curves["label"].unique())
     with plt.rc_context(STYLE):
         figure, places = panels(results, results.methods)
         for compressor, panel in places.items():
-            for number, name in enumerate(names):
-                curve = curves[(curves["compressor"] == compressor) & (curves["label"] == name)]
-                look: dict[str, Any] = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 5, "lw": 0.8}
-                panel.plot(curve["cost"], curve["gain"], label=name, **look)
-                # Early exit is near the whole network: its qualities stand on the other side.
-                offset, side = ((-5, 0), "right") if name.endswith("early exit") else ((5, 0), "left")
-                text: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
-                text["path_effects"] = [withStroke(linewidth=2, foreground="white")]  # readable on other markers
-                for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
-                    panel.annotate(point["quality"], (point["cost"], point["gain"]), offset, **text)
-            panel.set(title=compressor, xlabel=label, ylabel="PSNR gain (dB)")
-        handles = next(iter(places.values())).get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=min(len(names), 4))
-    return figure
+            own = curves[curves["compressor"] == compressor]
+            middle = own.groupby("method")["cost"].mean()
+            for (method, early), curve in own.groupby(KEYS, sort=False):
+                _curve(panel, curve, look(method, early), names.label(method, early))
+                _name_ends(panel, curve, cheap=curve["cost"].mean() < middle[method])
+            front = pareto(own.groupby(KEYS, sort=False)[["cost", "gain"]].mean())
+            panel.plot(front["cost"], front["gain"], "o", ls="-", ms=17, **FRONT)
+            panel.set(title=names.display_name(compressor), xlabel=label, ylabel="PSNR gain (dB)")
+        handles: dict[str, Any] = {}  # a method may be in one panel only
+        for panel in places.values():
+            lines, labels = panel.get_legend_handles_labels()
+            handles |= dict(zip(labels, lines, strict=True))
+        handles["Pareto front of the means (large marks)"] = Line2D([], [], **FRONT)
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
+    return figure, places
 
 
-def _published(compressor: str, label: str) -> pd.DataFrame:
+def pareto(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points that no other beats: none costs at most as much and gains more; from the cheapest on."""
+    ordered = points.sort_values(["cost", "gain"], ascending=[True, False])
+    return ordered[ordered["gain"] > ordered["gain"].cummax().shift(fill_value=float("-inf"))]
+
+
+def _curve(panel: Axes, curve: pd.DataFrame, style: dict[str, Any], label: str) -> None:
+    """Draw the qualities of a method and their mean."""
+    panel.plot(curve["cost"], curve["gain"], label=label, **style | {"ms": 0.8 * style["ms"], "lw": 0.8})
+    panel.plot(curve["cost"].mean(), curve["gain"].mean(), **style | MEAN | {"mfc": style["color"]})
+
+
+def _name_ends(panel: Axes, curve: pd.DataFrame, cheap: bool) -> None:
+    """Write the first and the last quality beside their points, on the left if the method has a dearer curve."""
+    offset, side = ((-6, 0), "right") if cheap else ((6, 0), "left")
+    text: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
+    text["path_effects"] = [withStroke(linewidth=2, foreground="white")]  # readable on other markers
+    parameter = names.parameter(curve["compressor"].iat[0])
+    for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
+        panel.annotate(f"{parameter} {point['quality']}", (point["cost"], point["gain"]), offset, **text)
+
+
+def _published(compressor: str, method: str, early: bool) -> pd.DataFrame:
     """Return gmacs and gain of the paper's points for a method, from the best to the worst quality, or no rows.
 
     Gains are those of Table 1, GMACs those of Fig. 5a: its RBQE is with early exit, and its averages are for HEVC only.
     """
-    method, _, early = label.partition(", ")
     gains = paper(compressor, "Table 1")
     gains = gains[(gains["method"] == method) & (gains["quality"] != "ave.")].set_index("quality")["value"]
     costs = published.read("eccv2020").query("source == 'Fig. 5a'")
@@ -84,12 +112,21 @@ def _published(compressor: str, label: str) -> pd.DataFrame:
 
 
 def _curves(results: Results, cost: pd.DataFrame) -> pd.DataFrame:
-    """Return label, compressor, quality, cost and gain: means over images, without and with early exit."""
+    """Return method, early_exit, compressor, quality, cost and gain: means over images, without and with early exit."""
     gains = measurements.gains(results.measurements, "psnr_unrounded")
     exits = early_exit.chosen(results.measurements, results.thresholds)
-    full = early_exit.last(gains).assign(label=lambda rows: rows["method"], early_exit=False)
-    early = early_exit.taken(gains, exits).assign(label=lambda rows: rows["method"] + ", early exit", early_exit=True)
+    full = early_exit.last(gains).assign(early_exit=False)
+    early = _without_idle(early_exit.taken(gains, exits), results).assign(early_exit=True)
     keys = ["method", "exit", "early_exit"]
     points = pd.concat([full, early]).merge(cost[[*keys, "cost"]].dropna(), on=keys)
-    means = points.groupby(["label", "compressor", "quality"], sort=False)[["cost", "value"]].mean()
+    means = points.groupby([*KEYS, "compressor", "quality"], sort=False)[["cost", "value"]].mean()
     return means.reset_index().rename(columns={"value": "gain"})
+
+
+def _without_idle(early: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Return the gains with early exit without those of methods that no image leaves early, by compressor."""
+    if early.empty:
+        return early
+    last = early["method"].map(results.measurements.groupby("method")["exit"].max())
+    leaves = (early["exit"] < last).groupby([early["method"], early["compressor"]]).transform("any")
+    return early[leaves]

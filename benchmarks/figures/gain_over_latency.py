@@ -19,7 +19,7 @@ def draw(results: Results) -> Figure:
     latency = results.latency.rename(columns={"median_ms": "cost"})
     machines = latency[["device", "threads"]].drop_duplicates().itertuples(index=False)
     places = "; ".join(device(*machine) for machine in machines)
-    figure = gain_over_cost.draw_over(results, latency, f"latency (ms, 512x512)\n{places}")
-    for panel in figure.axes:
-        panel.set_xlim(0, 1.05 * panel.get_xlim()[1])  # with room for the last quality
+    figure, drawn = gain_over_cost.draw_over(results, latency, f"latency (ms, 512x512)\n{places}")
+    for panel in drawn.values():
+        panel.set_xlim(0, 1.15 * panel.get_xlim()[1])  # with room for the last quality
     return figure

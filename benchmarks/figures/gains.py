@@ -1,13 +1,24 @@
-"""PSNR gains of single images, by quality and method: violins, with the mean and the quartiles in them."""
+"""PSNR gains of single images, by quality and method: a point for each, the median, and the interval of the mean."""
+
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from qebench.common.style import COLOURS, STYLE
-from qebench.evaluation import early_exit, measurements
+from qebench.common import names
+from qebench.common.style import STYLE
+from qebench.evaluation import early_exit, measurements, statistics
 from qebench.evaluation.results import Results, qualities
+
+SPREAD = 0.5  # of the points of a method, in its width
+MARKS: list[tuple[str, dict[str, Any]]] = [  # what the marks mean, in the legend
+    ("one image", {"marker": "o", "ms": 3, "alpha": 0.5, "mec": "none"}),
+    ("median", {"marker": "_", "ms": 9, "mew": 2}),
+    ("95 % interval of the mean", {"marker": "|", "ms": 9, "mew": 1.5}),
+]
 
 
 def draw(results: Results) -> Figure:
@@ -23,31 +34,31 @@ def draw(results: Results) -> Figure:
     levels = qualities(gains)
     width = 0.8 / len(methods)
     with plt.rc_context(STYLE):
-        figure, grid = plt.subplots(len(levels), 1, figsize=(7.2, 2.2 * len(levels)), squeeze=False)
+        figure, grid = plt.subplots(len(levels), 1, figsize=(7.2, 2.4 * len(levels)), squeeze=False)
         for panel, (compressor, found) in zip(grid[:, 0], levels.items(), strict=True):
             panel.axhline(0, color="black", lw=0.8)
             for number, method in enumerate(methods):
                 own = gains[(gains["compressor"] == compressor) & (gains["method"] == method)]
                 groups = [own.loc[own["quality"] == quality, "value"].to_numpy() for quality in found]
                 places = np.arange(len(found)) + (number - (len(methods) - 1) / 2) * width
-                _violins(panel, groups, places, 0.9 * width, COLOURS[number % 8], method)
-            panel.set(title=compressor, ylabel="PSNR gain (dB)", xlabel="quality")
+                _points(panel, groups, places, width, method)
+            panel.set(title=names.display_name(compressor), ylabel="PSNR gain (dB)")
+            panel.set(xlabel=f"{names.parameter(compressor)}, from best to worst")
             panel.set_xticks(range(len(found)), found)
             panel.grid(axis="x", visible=False)
-        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(len(methods), 5))
+        handles = [Line2D([], [], color=names.colour(name), lw=4, label=names.display_name(name)) for name in methods]
+        handles += [Line2D([], [], color="dimgray", ls="", label=label, **look) for label, look in MARKS]
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
     return figure
 
 
-def _violins(panel: Axes, groups: list[np.ndarray], places: np.ndarray, width: float, colour: str, label: str) -> None:
-    """Draw one violin per group that has more than one value, its quartiles as a bar and its mean as a point."""
+def _points(panel: Axes, groups: list[np.ndarray], places: np.ndarray, width: float, method: str) -> None:
+    """Draw a point per value of each group, beside one another so that none hides, its median and its interval."""
+    colour = names.colour(method)
     drawn = [(place, group) for place, group in zip(places, groups, strict=True) if len(group)]
-    several = [(place, group) for place, group in drawn if len(group) > 1 and np.ptp(group) > 0]
-    if several:
-        at, values = zip(*several, strict=True)
-        bodies = panel.violinplot(values, at, widths=width, showextrema=False)["bodies"]
-        for body in bodies:  # type: ignore[attr-defined]  # a list, which matplotlib types as a collection
-            body.set(facecolor=colour, alpha=0.35, edgecolor="none")
     for place, group in drawn:
-        panel.vlines(place, *np.percentile(group, [25, 75]), color=colour, lw=2)
-    points = [(place, group.mean()) for place, group in drawn]
-    panel.plot(*zip(*points, strict=True), "o", color=colour, mec="white", ms=4, label=label)
+        beside = place + SPREAD * width * ((np.arange(len(group)) % 5) - 2) / 4
+        panel.plot(beside, group, "o", color=colour, ms=3, alpha=0.5, mec="none")
+        panel.vlines(place, *statistics.interval(group), color=colour, lw=1.5)
+    medians = [np.median(group) for _, group in drawn]
+    panel.plot([place for place, _ in drawn], medians, "_", color=colour, ms=9, mew=2, label=names.display_name(method))

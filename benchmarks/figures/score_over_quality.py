@@ -3,8 +3,9 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from qebench.common.style import COLOURS, MARKERS, STYLE
-from qebench.evaluation.figures import PUBLISHED, caption, paper
+from qebench.common import names
+from qebench.common.style import MARKERS, STYLE
+from qebench.evaluation.figures import PUBLISHED, caption, levels, paper
 from qebench.evaluation.results import Results
 
 AXES = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
@@ -27,17 +28,17 @@ def draw(results: Results) -> Figure:
         for places, compressor in zip(grid, compressors, strict=True):
             means = paper(compressor, "Fig. 3").pivot(index="quality", columns="metric", values="value")
             for panel, (metric, label) in zip(places, AXES.items(), strict=True):
-                for number, (quality, images) in enumerate(wide.loc[compressor].groupby("quality", sort=False)):
-                    colour = COLOURS[number]
+                groups = wide.loc[compressor].groupby("quality", sort=False)
+                looks = zip(levels(groups.ngroups), MARKERS, strict=False)
+                for (colour, marker), (quality, images) in zip(looks, groups, strict=False):
                     panel.plot(images[metric], images["iqam"], ".", color=colour, alpha=0.35, ms=4)
                     mean = images.mean()
-                    panel.plot(
-                        mean[metric], mean["iqam"], MARKERS[number], color=colour, mec="white", ms=8, label=quality
-                    )
+                    panel.plot(mean[metric], mean["iqam"], marker, color=colour, mec="white", ms=8, label=quality)
                 if len(means):
                     panel.plot(means[metric], means["iqam"], "d", color="black", ms=5, label="published", **PUBLISHED)
-                panel.set(title=compressor, xlabel=label)
+                panel.set(title=names.display_name(compressor), xlabel=label)
+            places[-1].plot([], [], ".", color="gray", alpha=0.5, ms=4, label="one image")
             places[0].set_ylabel("IQAM score")
-            places[-1].legend(title="quality", fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+            places[-1].legend(title=names.parameter(compressor), fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         figure.supxlabel(caption(figure), fontsize=7)
     return figure

@@ -21,6 +21,8 @@ def tabulate(results: Results) -> pd.DataFrame:
     Raises ValueError if single JPEG was not measured at the same qualities.
     """
     gains = _gains(results)
+    if gains.empty:
+        raise ValueError("this table needs a method that enhances: none was run")
     rows = []
     for compressor, levels in qualities(results.all_measurements).items():
         if compressor != SINGLE and not compressor.startswith(DOUBLE):

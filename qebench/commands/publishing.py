@@ -31,12 +31,17 @@ def run_table(options: argparse.Namespace) -> None:
 def add_figure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     _add_results(parser, needed=False)  # a figure of costs takes --complexity alone
+    _add_fonts(parser)
 
 
 def run_figure(options: argparse.Namespace) -> None:
+    from matplotlib import rc_context
+
     from qebench.common import plugins, style
 
-    drawn = style.write(plugins.find("benchmarks/figures", options.name).draw(_results(options)), options.output)
+    results = _results(options)
+    with rc_context(style.FONTS[options.fonts]):
+        drawn = style.write(plugins.find("benchmarks/figures", options.name).draw(results), options.output)
     _record(drawn, [*options.complexity, *options.latency], options)
 
 
@@ -97,14 +102,18 @@ def add_strips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurements", type=Path, required=True, help="that the examples are from")
     parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
     arguments.add_iqam(parser)
+    _add_fonts(parser)
     parser.add_argument("-o", "--output", type=Path, required=True)
 
 
 def run_strips(options: argparse.Namespace) -> None:
+    from matplotlib import rc_context
+
     from qebench.common import style
     from qebench.publishing import qualitative
 
-    drawn = style.write(qualitative.draw(options.examples, options.block_size, options.iqam), options.output)
+    with rc_context(style.FONTS[options.fonts]):
+        drawn = style.write(qualitative.draw(options.examples, options.block_size, options.iqam), options.output)
     _record(drawn, [options.examples], options)
 
 
@@ -117,6 +126,10 @@ def _add_results(parser: argparse.ArgumentParser, needed: bool = True) -> None:
     parser.add_argument("--protocol", default="", required=needed, help="in words")
     parser.add_argument("--config", type=json.loads, default={}, help="what decides the measurements, as JSON")
     parser.add_argument("-o", "--output", type=Path, required=True)
+
+
+def _add_fonts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fonts", choices=["sans", "stix"], default="sans", help="stix: like a paper's Times")
 
 
 def _results(options: argparse.Namespace) -> "Results":

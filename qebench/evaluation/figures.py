@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from qebench.common import published
+from qebench.common import names, published
 from qebench.common.published import IN_THE_PAPER
 from qebench.evaluation.results import Results
 
@@ -31,6 +32,19 @@ def caption(figure: Figure) -> str:
     lines = [line for panel in figure.axes for line in panel.get_lines()]
     shown = any(line.get_markerfacecolor() == PUBLISHED["mfc"] and np.size(line.get_xdata()) for line in lines)
     return CAPTION if shown else ""
+
+
+def look(method: str, early_exit: bool = False) -> dict[str, Any]:
+    """Return how the curve of a method is drawn; that with early exit is dashed, with larger pale markers below."""
+    colour = names.colour(method)
+    style: dict[str, Any] = {"color": colour, "marker": names.marker(method), "ms": 5, "lw": 1}
+    red, green, blue = (0.3 * part + 0.7 for part in to_rgb(colour))
+    return style | ({"ls": "--", "mfc": to_hex((red, green, blue)), "ms": 8, "zorder": 1.9} if early_exit else {})
+
+
+def levels(count: int) -> list[str]:
+    """Return the colours of `count` qualities, from the best to the worst: light is where most was lost."""
+    return [to_hex(colour) for colour in plt.colormaps["viridis"](np.linspace(0, 0.85, count))]
 
 
 def panels(results: Results, methods: list[str]) -> tuple[Figure, dict[str, Axes]]:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
-from qebench.common import files
+from qebench.common import files, names
 from qebench.common.style import STYLE
 from qebench.datasets import manifests
 from qebench.evaluation import examples
@@ -25,7 +25,7 @@ from qebench.networks import pixels
 
 SIDE = 64  # of the crops, pixels
 LARGEST = 24  # grey levels: errors from there on have the last colour
-NAMES = ["crop", "picture; errors", "IQAM"]
+ROWS = ["crop", "picture; errors", "IQAM"]
 
 
 def draw(listed: Path, block_size: int, variant: str) -> Figure:
@@ -41,7 +41,7 @@ def draw(listed: Path, block_size: int, variant: str) -> Figure:
         figure, grid = plt.subplots(height, width, figsize=size, squeeze=False, layout=layout)
         for number, group in enumerate(groups):
             pixels = [manifests.read(listed.with_suffix(""), listed, row) for row in group]
-            _strip(grid[3 * number : 3 * number + 3], group, pixels, (block_size, variant))
+            _strip(grid[3 * number : 3 * number + 3], group, pixels, (block_size, variant), listed.stem)
         errors = plt.cm.ScalarMappable(plt.Normalize(0, LARGEST), "magma")
         scores = plt.cm.ScalarMappable(plt.Normalize(0, 1), "viridis")
         look: dict[str, Any] = {"ax": grid, "location": "bottom", "fraction": 0.02, "aspect": 40, "pad": 0.01}
@@ -50,9 +50,11 @@ def draw(listed: Path, block_size: int, variant: str) -> Figure:
     return figure
 
 
-def _strip(axes: np.ndarray, group: list[dict], pictures: list[np.ndarray], scoring: tuple[int, str]) -> None:
+def _strip(
+    axes: np.ndarray, group: list[dict], pictures: list[np.ndarray], scoring: tuple[int, str], compressor: str
+) -> None:
     methods = [row["method"] for row in group]
-    original, decoded = pictures[0], pictures[methods.index("decoded")]
+    original, decoded = pictures[0], pictures[methods.index(names.DECODED)]
     place = examples.worst(original, decoded, SIDE)
     for column, (row, image) in enumerate(zip(group, pictures, strict=True)):
         crop, error, block = axes[:, column]
@@ -62,14 +64,15 @@ def _strip(axes: np.ndarray, group: list[dict], pictures: list[np.ndarray], scor
             error.imshow(image, cmap="gray", vmin=0, vmax=255)  # has no error: here the whole picture instead
             corner = (place[1].start, place[0].start)
             error.add_patch(Rectangle(corner, SIDE, SIDE, fill=False, edgecolor="#D55E00"))
-            crop.set_xlabel(f"{row['picture']}\n{row['chosen']}\nquality {row['quality']}", fontsize=7)
+            level = f"{names.display_name(compressor)}, {names.parameter(compressor)} {row['quality']}"
+            crop.set_xlabel(f"{row['picture']}\n{row['chosen']}\n{level}", fontsize=7)
         else:
             difference = np.abs(image[place].astype(float) - original[place]).reshape(*image[place].shape[:2], -1)
             error.imshow(difference.mean(axis=2), cmap="magma", vmin=0, vmax=LARGEST, interpolation="nearest")
             crop.set_xlabel(_numbers(row), fontsize=7)
         first = pixels.stack([image], "cpu")[:, :1].to(torch.float64)
         block.imshow(iqam.assess(first, *scoring).block_scores[0].numpy(), cmap="viridis", vmin=0, vmax=1)
-    for name, panel in zip(NAMES, axes[:, 0], strict=True):
+    for name, panel in zip(ROWS, axes[:, 0], strict=True):
         panel.set_ylabel(name, fontsize=7)
     for panel in axes.flat:
         _bare(panel)
@@ -77,8 +80,9 @@ def _strip(axes: np.ndarray, group: list[dict], pictures: list[np.ndarray], scor
 
 def _title(row: dict, methods: list[str]) -> str:
     if methods.count(row["method"]) == 1:
-        return row["method"]
-    return f"{row['method']} {row['exit']}{' (taken)' if row['taken'] else ''}"
+        return names.display_name(row["method"])
+    taken = "\n(taken)" if row["taken"] else ""
+    return f"{names.display_name(row['method'])}, exit {row['exit']}{taken}"
 
 
 def _numbers(row: dict) -> str:

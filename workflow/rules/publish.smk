@@ -2,7 +2,7 @@ MEASURED = json.dumps(checked.measured(config))  # with braces: params take it f
 THRESHOLDS = " ".join(f"{name}={checked.threshold(config, name)}" for name in config["compressors"])
 
 STYLE = "qebench/common/qebench.mplstyle"
-TEMPLATE = sorted(str(path) for path in Path("qebench/publishing/report").glob("page.*"))
+TEMPLATE = sorted(str(path) for path in Path("qebench/publishing/report").glob("*.*") if path.suffix != ".py")
 PUBLISHED = sorted(Path("benchmarks/published").glob("*.csv"))
 
 # The compressors that a method enhances with weights of its own for them, or without any: there are pictures to show.
@@ -68,9 +68,10 @@ rule figure:
         thresholds=THRESHOLDS,
         methods=" ".join(METHODS),
         protocol=checked.describe(config),
+        fonts=config["fonts"],
         config=lambda wildcards: MEASURED,
     shell:
-        "python -m qebench step figure {wildcards.figure} --measurements {input.measurements}"
+        "python -m qebench step figure {wildcards.figure} --fonts {params.fonts} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.pdf} 2> {log}"
@@ -125,8 +126,10 @@ rule complexity_figure:
         "../../environment.yml"
     params:
         code=code("benchmarks.figures.complexity", "qebench.common.style"),
+        fonts=config["fonts"],
     shell:
-        "python -m qebench step figure {wildcards.figure} --complexity {input.complexity} -o {output.pdf} 2> {log}"
+        "python -m qebench step figure {wildcards.figure} --fonts {params.fonts} --complexity {input.complexity}"
+        " -o {output.pdf} 2> {log}"
 
 
 ruleorder: complexity_figure > figure
@@ -197,10 +200,11 @@ rule strips:
         code=code("qebench.publishing.qualitative", "qebench.common.style"),
         block_size=lambda wildcards: checked.iqam(config, wildcards.compressor)["iqam_block_size"],
         iqam=PROTOCOL["iqam"],
+        fonts=config["fonts"],
         config=lambda wildcards: MEASURED,
     shell:
         "python -m qebench step strips {input.examples} --measurements {input.measurements} --config {params.config:q}"
-        " --block-size {params.block_size} --iqam {params.iqam} -o {output.pdf} 2> {log}"
+        " --block-size {params.block_size} --iqam {params.iqam} --fonts {params.fonts} -o {output.pdf} 2> {log}"
 
 
 rule page:
@@ -227,5 +231,5 @@ rule page:
         config=lambda wildcards: yaml.safe_dump({**config}, sort_keys=False),  # a string with braces has wildcards
     shell:
         "python -m qebench step report --measurements {input.measurements} --tables {input.tables}"
-        " --figures {input.figures} {input.strips} --examples {input.examples} --thresholds {params.thresholds}"
+        " --figures {input.figures} --examples {input.examples} --thresholds {params.thresholds}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q} -o {output.html} 2> {log}"

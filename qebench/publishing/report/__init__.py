@@ -1,22 +1,35 @@
-"""The report: one HTML page with tables, plots, images and provenance that works from disk, without a network.
+"""The report: one HTML page with verdicts, plots, pictures and tables that works from disk, without a network.
 
-Plotly draws the plots and DataTables, as it comes with itables, sorts the tables; both are put into the page.
+Plotly draws the plots and DataTables, as it comes with itables, the tables; both are in the page, compressed.
 """
 
 import base64
+import gzip
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import jinja2
 import pandas as pd
+from PIL import Image
 
-from qebench.common import files
-from qebench.evaluation.results import Results
-from qebench.publishing.report import plots, sliders
+from qebench.common import files, names
+from qebench.evaluation.results import Results, qualities
+from qebench.publishing.report import cells, headline, plots, viewer
 
 HERE = Path(__file__).resolve().parent
-MARK = "\n\n"  # between a table and its note in the Markdown version
+TITLES = {  # of figures, by file name; others are called as their file
+    "gain_over_cost": "PSNR gain over GMACs",
+    "gain_over_latency": "PSNR gain over milliseconds",
+    "average_cost": "GMACs per image",
+    "score_over_quality": "IQAM score over PSNR and SSIM",
+    "threshold_sweep": "PSNR gain over GMACs, for all thresholds",
+    "forced_exits": "PSNR gain of each exit",
+    "rate_distortion": "Rate and distortion",
+    "exit_shares": "Share of images per exit",
+    "gains": "PSNR gain of each image",
+}
 
 
 @dataclass(frozen=True)
@@ -30,57 +43,69 @@ class Shown:
 
 def write(results: Results, records: list[dict], shown: Shown, config: str, output: Path) -> None:
     """Write the page; `records` are the provenance of the measurements, `config` is the configuration as text."""
-    from itables import javascript
-    from plotly.offline import get_plotlyjs
-
-    bundle = Path(javascript.__file__).parent / "html/dt_bundle.js"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    groups, count = sliders.groups(shown.examples)
+    levels = qualities(results.measurements)
+    tables = [cells.read(path, results.methods, list(levels)) for path in shown.tables]
     page = environment.get_template("page.html.jinja").render(
         protocol=results.protocol,
         image_count=results.image_count,
         datasets=results.datasets,
-        compressors=list(results.measurements["compressor"].unique()),
-        qualities=sorted(int(quality) for quality in results.measurements["quality"].unique()),
-        tables=[_table(path) for path in shown.tables],
+        names=names,
+        levels=levels,
+        methods=[name for name in results.methods if name in set(results.measurements["method"])],
+        verdicts=headline.verdicts(shown.tables),
         plots=plots.draw(results),
-        groups=groups,
-        group_count=count,
-        side=sliders.SIDE,
-        figures=[(path.stem.replace("_", " "), _uri(path.read_bytes(), "image/png")) for path in shown.figures],
+        viewer=viewer.collect(shown.examples),
+        tables=sorted(tables, key=lambda table: table.name != "leaderboard"),  # stable: it comes first
+        figures=[(_title(path), _picture(path)) for path in shown.figures],
         provenance=_provenance(records),
-        versions=records[0]["versions"] if records else {},
+        records=records,
         config=config,
-        style=(HERE / "page.css").read_text(encoding="utf-8"),
-        datatables_style=bundle.with_suffix(".css").read_text(encoding="utf-8"),
-        datatables=_uri(bundle.read_bytes(), "text/javascript"),
-        plotly=get_plotlyjs(),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
+        **_parts(),
     )
     with files.replacing(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _table(path: Path) -> dict:
-    """Return the name, note, header and rows of a table, its cells as they are printed in the CSV.
+def _parts() -> dict[str, str]:
+    """Return our style and scripts as text, and the libraries compressed, in base64."""
+    from itables import javascript
+    from plotly.offline import get_plotlyjs
 
-    The note is the last paragraph of the Markdown version, if that is none of a table.
-    """
-    frame = files.read_csv(path, text=True).fillna("")
-    note = path.with_suffix(".md").read_text(encoding="utf-8").rpartition(MARK)[2].strip()
-    note = "" if note.startswith("|") else note
-    return {"name": path.stem.replace("_", " "), "note": note, "columns": list(frame), "rows": frame.values.tolist()}
+    bundle = Path(javascript.__file__).parent / "html/dt_bundle.js"
+    ours = {name: (HERE / f"page.{name}").read_text(encoding="utf-8") for name in ("css", "js")}
+    return ours | {
+        "viewer_js": (HERE / "viewer.js").read_text(encoding="utf-8"),
+        "datatables_css": bundle.with_suffix(".css").read_text(encoding="utf-8"),
+        "datatables": _compressed(bundle.read_bytes()),
+        "plotly": _compressed(get_plotlyjs().encode()),
+    }
+
+
+def _compressed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+def _title(path: Path) -> str:
+    return TITLES.get(path.stem, path.stem.replace("_", " "))
+
+
+def _picture(path: Path) -> str:
+    """Return a PNG file as WebP without loss, which is smaller."""
+    stream = BytesIO()
+    Image.open(path).convert("RGB").save(stream, "WEBP", lossless=True, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def _provenance(records: Iterable[dict]) -> pd.DataFrame:
     """Return one row per compressor, method and weights, with the qualities that share all else joined."""
     rows = pd.DataFrame(
         {
-            "compressor": record["compressor"],
-            "codec": f"{record['codec']['version']}, {record['codec']['settings']}",
-            "method": record["method"],
+            "codec": names.display_name(record["compressor"]),
+            "encoder": f"{record['codec']['version']}, {record['codec']['settings']}",
+            "method": names.display_name(record["method"]),
             "weights": record["weights"]["file"] if record["weights"] else "",
             "sha256 of the weights": record["weights"]["sha256"] if record["weights"] else "",
             "device": record["device"],
@@ -94,7 +119,3 @@ def _provenance(records: Iterable[dict]) -> pd.DataFrame:
     keys = [name for name in rows if name != "quality"]
     joined = rows.groupby(keys, sort=False, as_index=False)["quality"].agg(", ".join)
     return joined.rename(columns={"quality": "qualities"})
-
-
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
