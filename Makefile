@@ -1,12 +1,13 @@
 # Two commands do everything on a fresh machine: `make results/table2.csv` and `make test`.
 # CONFIG passes settings on: make results/table1.csv CONFIG="only=rbqe"
+# make reproduction DATA=folder WEIGHTS=folder: all that these pictures and official weights allow, and the scoreboard.
 
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: setup test coverage lint report weights clean FORCE
+.PHONY: setup test coverage lint report reproduction weights clean FORCE
 .DEFAULT_GOAL := results/table2.csv
 
 setup: $(INSTALLED)
@@ -24,6 +25,9 @@ results/%: $(INSTALLED) FORCE
 report: $(INSTALLED)
 	$(RUN) snakemake --cores all all results/report.html $(if $(CONFIG),--config $(CONFIG))
 	$(RUN) snakemake --report results/workflow.html $(if $(CONFIG),--config $(CONFIG))
+
+reproduction: $(INSTALLED)
+	$(RUN) qebench reproduce $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 weights: $(INSTALLED)
 	$(RUN) snakemake --cores all weights $(if $(CONFIG),--config $(CONFIG))

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from qebench.coding import interface
+from qebench.coding import coded, interface
 from qebench.common import plugins
 from qebench.datasets import known, originals, splits
 from qebench.networks import thresholds
@@ -150,6 +150,13 @@ def weights(config: dict, method: str, compressor: str) -> list[str]:
         raise ValueError(f"methods: {method}: weights {pattern!r} takes {{compressor}} and {{colour}}") from None
 
 
+def coding_of(config: dict, compressor: str) -> coded.Coding:
+    """Return how pictures are given to a compressor: as luma or colour, cropped before coding or after."""
+    protocol = config["protocol"]
+    prepared = originals.Protocol(protocol["colour"], protocol["crop"], protocol["scale"])
+    return coded.Coding(prepared, protocol["coded"], config["compressors"][compressor].get("crop", "before"))
+
+
 def source(config: dict, dataset: str) -> Path | None:
     """Return the folder of a data set, None for the demo."""
     return None if dataset == "demo" else Path(config["folders"][dataset])
@@ -181,13 +188,24 @@ def describe(config: dict) -> str:
     """Return the protocol in words, for the notes under tables."""
     protocol = config["protocol"]
     colour = {"luma": "BT.601 limited-range luma", "rgb": "RGB"}[protocol["colour"]]
-    whole = "whole pictures"
-    crop = f"centre crops of at most {protocol['crop']}x{protocol['crop']} before coding" if protocol["crop"] else whole
+    if protocol["colour"] == "luma" and protocol["coded"] == "colour":
+        colour += " of what was coded in colour"
+    crop = _describe_crop(config) if protocol["crop"] else "whole pictures"
     score = "" if protocol["iqam"] == "matlab" else f", IQAM as in {protocol['iqam']}"
     scale = f", scaled down by {protocol['scale']}" if protocol["scale"] > 1 else ""
     name = config["dataset"]
     pictures = originals.describe(name, source(config, name), split(config, name))
     return f"{pictures}{'; ' if pictures else ''}{colour}{scale}, {crop}{score}"
+
+
+def _describe_crop(config: dict) -> str:
+    after = [name for name in codecs(config) if coding_of(config, name).cropped == "after"]
+    others = [name for name in codecs(config) if name not in after]
+    side = config["protocol"]["crop"]
+    crop = f"centre crops of at most {side}x{side}"
+    if not after:
+        return f"{crop} before coding"
+    return f"{crop} after {' and '.join(after)}" + (f", before {' and '.join(others)}" if others else "")
 
 
 def measured(config: dict) -> dict:

@@ -27,7 +27,14 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: parallel workers then end at the same time."""
+    """Begin with the files that take longest, so that parallel workers end together; name original programs.
+
+    A test of what an original program gave has the marker `original` with its name, which goes into the report
+    (`benchmarks.programs`).
+    """
+    for item in items:
+        if marker := item.get_closest_marker("original"):
+            item.user_properties.append(("original", marker.args[0]))
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
@@ -38,7 +45,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in reports:
         if getattr(report, "when", "") == "call":
             for name, count in report.user_properties:
-                counts[name] += count
+                if name != "original":
+                    counts[name] += count
     if counts["injected"]:
         terminalreporter.write_line(f"faults injected: {counts['injected']}, identical ends: {counts['identical']}")
 

@@ -55,6 +55,7 @@ def sha256(array: np.ndarray) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
+@pytest.mark.original("BPG: pixels of bpgdec")
 @every_file
 def test_files_of_bpgenc_decode_to_the_pixels_of_bpgdec(name):
     decoded = bpg.decode(FILES[name])
@@ -146,6 +147,7 @@ def test_our_files_begin_as_the_specification_has_it():
     assert bpg.encode(picture(40, 300, 3), 40, bpg.Settings(subsampling="444", colour="ycgco")) == file
 
 
+@pytest.mark.original("BPG: colours of bpgenc")
 @pytest.mark.parametrize("golden", GOLDEN["planes"], ids=lambda golden: " ".join(map(str, list(golden.values())[:-1])))
 def test_planes_are_those_that_bpgenc_codes(golden):
     image = picture(*golden["size"], 3, golden["picture"])
@@ -241,6 +243,7 @@ def test_files_of_bpgenc_open_here_with_the_same_pixels(height, width, chroma, q
     assert np.array_equal(bpg.decode(file), bpg.decode(file, choice))
 
 
+@pytest.mark.original("BPG: files of bpgenc")
 @needs["jctvc"]
 @pytest.mark.parametrize("name", [name for name, golden in GOLDEN["files"].items() if golden["size"][2] in (1, 3)])
 def test_bpgenc_makes_the_golden_files(name):

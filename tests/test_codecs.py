@@ -30,6 +30,7 @@ def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
 
 
+@pytest.mark.original("JPEG: files and pixels of OpenCV")
 @pytest.mark.parametrize("golden", OPENCV, ids="{0[image]}-{0[qf]}".format)
 def test_jpeg_is_what_opencv_writes_and_reads(golden):
     stream = jpeg.encode(photograph(golden["image"]), golden["qf"])

@@ -42,6 +42,7 @@ ELSEWHERE = {
     r"snakemake --executor": "needs a cloud and its plug-ins, which docs/cluster.md says",
     r"python - .*results/measurements\.parquet": "needs finished results",
     r"(\.venv/bin/)?snakemake --unlock": "there is no lock",
+    r"make reproduction|python -m pytest": "takes long; tests/test_scoreboard.py runs its parts",
 }
 
 
@@ -134,7 +135,8 @@ def test_a_command_of_the_docs_runs_as_written(ran, command):
 
 @pytest.mark.parametrize("command", [command for command in RUN if "<<'END'" in command])
 def test_a_program_of_the_findings_prints_what_they_say(ran, command):
-    page = (ROOT / "docs/findings.md").read_text().replace(command.replace("\n", "\n    "), "")
+    pages = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("findings", "errata"))
+    page = pages.replace(command.replace("\n", "\n    "), "")
     said = set(re.findall(r"\d[\d,.]*\d", page))
     printed = re.findall(r"\d+\.\d+|\d{5,}", ran[command].stdout)
     assert printed

@@ -67,6 +67,7 @@ def golden_picture(name: str, astronaut: np.ndarray) -> np.ndarray:
     return picture[top : top + 512, left : left + 512]
 
 
+@pytest.mark.original("HEVC: files, pixels and PSNR of HM 16.5")
 @needs_hm
 @pytest.mark.parametrize("qp", [22, 27, 32, 37, 42])
 @pytest.mark.parametrize("name", GOLDEN["pictures"])

@@ -94,6 +94,7 @@ def test_polynomials_are_those_of_the_matlab_code(size):
     np.testing.assert_allclose(definition.tchebichef(size), expected, rtol=0, atol=1e-14)  # a recurrence in float64
 
 
+@pytest.mark.original("IQAM: the authors' MATLAB code")
 @every_image
 @every_block_size
 def test_matlab_scores_are_those_of_the_matlab_code(name, size):
@@ -162,6 +163,7 @@ def test_what_is_no_number_has_no_score(size, way):
     assert assess(way, images, size).score.isnan().all()
 
 
+@pytest.mark.original("IQAM: PowerQE's Python code")
 @every_image
 @every_block_size
 def test_powerqe_scores_are_those_of_the_python_code(name, size):

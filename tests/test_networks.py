@@ -145,6 +145,7 @@ def test_state_dict_has_the_original_keys_shapes_and_order(name: str) -> None:
     assert keys == golden(name)["keys"]
 
 
+@pytest.mark.original("Networks: parameters of the authors' code")
 @every_network
 def test_parameter_count_is_the_original_one(name: str) -> None:
     assert sum(parameter.numel() for parameter in NETWORKS[name].build().parameters()) == golden(name)["num_params"]

@@ -42,14 +42,15 @@ def protocol(name: str, *changes: dict) -> dict:
 
 @pytest.mark.parametrize(
     ("name", "colours", "crop", "scale", "variant", "thresholds"),
-    [
+    [  # both code colour; eccv2020 measures luma of it
         ("eccv2020", "luma", 512, 1, "matlab", {"jpeg": 0.79, "hm": 0.89}),  # RBQE, ECCV 2020; README of its code
         ("powerqe", "rgb", None, 2, "powerqe", {"jpeg": 0.855, "bpg": 0.900}),  # ryanxingql/powerqe, tag v1.0
     ],
 )
 def test_the_protocols_are_those_of_the_papers(name, colours, crop, scale, variant, thresholds):
     settings = protocol(name)
-    assert settings["protocol"] == {"colour": colours, "crop": crop, "scale": scale, "iqam": variant}
+    chosen = {"colour": colours, "coded": "colour", "crop": crop, "scale": scale, "iqam": variant}
+    assert settings["protocol"] == chosen
     codecs = config.codecs(settings)
     assert {codec: codecs[codec]["threshold"] for codec in codecs} == thresholds
     assert codecs["jpeg"]["qualities"] == [50, 40, 30, 20, 10]
@@ -63,6 +64,7 @@ def test_the_protocols_are_those_of_the_papers(name, colours, crop, scale, varia
 POWERQE = json.loads((Path(__file__).parent / "golden/powerqe_jpeg.json").read_text())["pictures"]
 
 
+@pytest.mark.original("JPEG: pixels and PSNR of PowerQE's scripts")
 @pytest.mark.parametrize("golden", POWERQE, ids="{0[image]}-{0[qf]}".format)
 def test_powerqe_codes_jpeg_in_colour_as_its_own_scripts_do(golden):
     settings = protocol("powerqe")
@@ -127,11 +129,11 @@ def hevc() -> str:
     return "hm"
 
 
-def jpeg_psnr(original: np.ndarray) -> float:
-    """Return the PSNR in dB of an image after JPEG at QF 10, by Pillow and the definition."""
+def jpeg_psnr(picture: np.ndarray, measured: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return the PSNR in dB of what is `measured` of a picture after JPEG at QF 10, by Pillow and the definition."""
     encoded = BytesIO()
-    Image.fromarray(original).save(encoded, "JPEG", quality=10)
-    error = np.asarray(Image.open(encoded)).astype(float) - original
+    Image.fromarray(picture).save(encoded, "JPEG", quality=10)
+    error = measured(np.asarray(Image.open(encoded))).astype(float) - measured(picture)
     return 10 * np.log10(255**2 / (error**2).mean())
 
 
@@ -144,7 +146,8 @@ class Run:
     size: tuple[int, int]  # height, width
     codec: str
     changes: dict  # of the config, beside those of all runs
-    prepare: Callable[[np.ndarray], np.ndarray]  # a picture to its original, by hand
+    given: Callable[[np.ndarray], np.ndarray]  # a picture to what JPEG codes of it, by hand
+    measured: Callable[[np.ndarray], np.ndarray]  # and to what is measured of that
     words: str  # in the note under the table
 
     def pictures(self) -> dict[str, np.ndarray]:
@@ -165,9 +168,10 @@ RUNS = {
         size=(2000, 3008),
         codec=hevc(),
         changes={"protocol": {"crop": 64}},
-        prepare=lambda picture: colour.luma(picture[968:1032, 1472:1536]),
-        words="subset of RAISE, 2 of 8,156 pictures where the protocol takes 1,000; BT.601 limited-range luma, centre "
-        "crops of at most 64x64 before coding",
+        given=lambda picture: picture,
+        measured=lambda picture: colour.luma(picture[968:1032, 1472:1536]),
+        words="subset of RAISE, 2 of 8,156 pictures where the protocol takes 1,000; BT.601 limited-range luma of what "
+        f"was coded in colour, centre crops of at most 64x64 after jpeg, before {hevc()}",
     ),
     "powerqe": Run(
         folder="data/DIV2K",
@@ -175,7 +179,10 @@ RUNS = {
         size=(48, 2040),
         codec="bpg",
         changes={},
-        prepare=lambda picture: (picture.reshape(24, 2, 1020, 2, 3).sum(axis=(1, 3), dtype=int) + 2) // 4,
+        given=lambda picture: ((picture.reshape(24, 2, 1020, 2, 3).sum(axis=(1, 3), dtype=int) + 2) // 4).astype(
+            np.uint8
+        ),
+        measured=lambda picture: picture,
         words="subset of DIV2K, 2 of 900 pictures where the protocol takes 100; RGB, scaled down by 2, whole pictures, "
         "IQAM as in powerqe",
     ),
@@ -220,5 +227,6 @@ def test_a_protocol_measures_the_pictures_of_its_test_part_as_it_says(finished, 
     rows = pd.read_parquet(finished[name] / "results/measurements.parquet")
     rows = rows.query("compressor == 'jpeg' and method == 'decoded' and metric == 'psnr'")
     pictures = list(RUNS[name].pictures().items())[:2]
-    expected = {Path(file).stem: jpeg_psnr(RUNS[name].prepare(picture).astype(np.uint8)) for file, picture in pictures}
+    given, measured = RUNS[name].given, RUNS[name].measured
+    expected = {Path(file).stem: jpeg_psnr(given(picture), measured) for file, picture in pictures}
     assert rows.set_index("image")["value"].to_dict() == pytest.approx(expected, abs=1e-9)

@@ -9,7 +9,7 @@ from qebench import config
 from qebench.common import published
 from qebench.evaluation import measurements
 from qebench.evaluation.results import Results
-from qebench.publishing import ours, reproduction
+from qebench.publishing import ours, reproduction, scoreboard
 
 KEYS = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
 METHODS = ["decoded", "dcad", "rbqe"]
@@ -97,6 +97,7 @@ def test_on_other_data_only_trends_count(collected: pd.DataFrame) -> None:
     row = find(table, source="Table 1", compressor="hevc", quality="22", method="dcad")
     assert row["verdict"] == "other data"
     assert math.isnan(row["tolerance"])
+    assert row["kind"] == "trend"
     assert row["note"].split(", ")[:2] == ["sign agrees", "methods 1/1"]  # below RBQE in the paper and here
     # paper: exit 1 below all others at QP 42, by more than the reading's error; ours: too, but exits 2 to 5 are equal
     notes = {exit: find(table, source="Fig. 6b", quality="42", exit=exit)["note"] for exit in (1, 5)}
@@ -109,7 +110,8 @@ def test_costs_and_the_jpeg_literature_need_no_protocol_of_the_run(collected: pd
     gmacs = table.query("protocol == 'complexity' and method == 'rbqe' and metric == 'gmacs_paper'")
     assert list(gmacs["verdict"]) == ["reproduced"] * 5
     params = table.query("method == 'dncnn' and metric == 'params'").iloc[0]
-    assert (params["verdict"], params["difference"]) == ("deviates", -64)  # docs/findings.md
+    assert (params["verdict"], params["difference"]) == ("deviates", -64)
+    assert "powerqe-v1-bn" in params["note"]  # docs/errata.md
     row = table.query("paper == 'jpeg_literature' and ours.notna()").iloc[0]
     assert (row["verdict"], row["n"], row["published"]) == ("reproduced", 5, 29.40)
 
@@ -130,13 +132,36 @@ def test_what_was_not_run_says_what_is_missing(collected: pd.DataFrame) -> None:
 
 def test_the_page_has_the_rule_and_a_summary_that_adds_up(collected: pd.DataFrame) -> None:
     table = reproduction.compare(collected, "eccv2020", METHODS)
-    page = reproduction.page(table, "luma")
+    page = scoreboard.page(table, "luma")
     assert reproduction.RULE.strip() in page
     total = next(line for line in page.splitlines() if line.startswith("| all"))
     counts = [int(cell) for cell in total.split("|")[3:7]]
     assert counts == [(table["verdict"] == name).sum() for name in reproduction.VERDICTS]
     assert sum(counts) == len(published.read_all())
     assert "nan" not in page
+
+
+def test_what_was_not_measured_is_of_the_kind_that_it_would_be(collected: pd.DataFrame) -> None:
+    table = reproduction.compare(collected, "eccv2020", METHODS)
+    assert set(table.loc[table["protocol"] == "complexity", "kind"]) == {"exact"}
+    assert find(table, source="Table 1", compressor="hevc", quality="22", method="dcad")["kind"] == "same protocol"
+    assert set(table.query("paper == 'jpeg_literature' and verdict == 'not run'")["kind"]) == {"exact"}
+
+
+def test_exact_numbers_agree_to_the_printed_digit_and_those_of_own_trainings_need_not(collected: pd.DataFrame) -> None:
+    off = collected.assign(ours=collected["ours"].replace(29.401, 29.41))  # 0.01 dB more than the README of DnCNN
+    for weights, kind, verdict in (
+        ("DnCNN3.mat", "exact", "deviates"),
+        (published.OWN, "same protocol", "reproduced"),
+    ):
+        table = reproduction.compare(off.assign(weights=weights), "", METHODS)
+        row = table.query("paper == 'jpeg_literature' and ours.notna()").iloc[0]
+        assert (row["kind"], row["verdict"]) == (kind, verdict)
+
+
+def test_every_number_of_a_method_of_ours_names_its_command(collected: pd.DataFrame) -> None:
+    table = reproduction.compare(collected, "", METHODS)
+    assert table.loc[table["method"] != "tnrd", "command"].str.len().gt(0).all()
 
 
 def test_the_default_run_follows_no_papers_protocol() -> None:

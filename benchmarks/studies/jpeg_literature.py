@@ -8,7 +8,7 @@ from qebench.commands import arguments
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method")
-    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--weights", type=Path, help="with {quality} in the name: a file for each")
     parser.add_argument("--classic5", type=Path, help="the folder of its 5 pictures")
     parser.add_argument("--live1", type=Path, help="the folder of its 29 pictures")
     parser.add_argument("-o", "--output", type=Path, help="X.csv, for `reproduction` (default: print alone)")

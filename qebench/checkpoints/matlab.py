@@ -1,14 +1,14 @@
-"""Read the layers of a MatConvNet network from a MATLAB file, without running anything that it holds.
+"""Read networks from MATLAB files, MatConvNet's layers or named arrays, without running anything that they hold.
 
 MATLAB 7.3 files are HDF5, with all axes reversed; older ones are read by SciPy. Both in a process of their own, as a
 damaged file can keep SciPy busy for hours.
 """
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pebble
@@ -18,6 +18,7 @@ USER_BLOCK = 512  # bytes of that header
 FIELDS = {"type", "weights", "stride", "pad", "dilate", "leak"}  # of a layer; the others only matter in training
 LARGEST = 2**28  # bytes of an array; the 20 layers of DnCNN have 3e6 in all
 TIME_LIMIT = 60  # seconds
+Content = TypeVar("Content")
 
 
 def layers(path: Path) -> list[dict[str, Any]]:
@@ -25,10 +26,28 @@ def layers(path: Path) -> list[dict[str, Any]]:
 
     Raises ValueError if the file is damaged or holds no simplenn network.
     """
+    return _apart(_layers, path)
+
+
+def names(path: Path) -> set[str]:
+    """Return the names of the variables in a file before version 7.3; none of another or damaged one."""
+    return _apart(_names, path)
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of numbers in a file before version 7.3 by their names.
+
+    Raises ValueError if the file is damaged, of version 7.3 or none of MATLAB's.
+    """
+    return _apart(_arrays, path)
+
+
+def _apart(read: Callable[[Path], Content], path: Path) -> Content:
+    """Return what `read` gives for a file, in a process of its own; raise ValueError if that crashes or hangs."""
     forkserver.set_forkserver_preload([__name__])
     pool = pebble.ProcessPool(1, context=multiprocessing.get_context("forkserver"))
     try:
-        return pool.schedule(_layers, [path], timeout=TIME_LIMIT).result()
+        return pool.schedule(read, [path], timeout=TIME_LIMIT).result()
     except (TimeoutError, pebble.ProcessExpired) as error:
         raise ValueError(f"{path} is damaged: what reads MATLAB files crashed, or took over {TIME_LIMIT} s") from error
     finally:
@@ -53,6 +72,27 @@ def _layers(path: Path) -> list[dict[str, Any]]:
                 " it is truncated or holds something else (nothing in it was run)"
             ) from error
     return layers
+
+
+def _names(path: Path) -> set[str]:
+    from scipy.io import whosmat
+
+    try:
+        with path.open("rb") as file:
+            return {name for name, _, _ in whosmat(file)}
+    except Exception:  # as in `_layers`; who reads the file next says what is wrong with it
+        return set()
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    from scipy.io import loadmat
+
+    try:
+        with path.open("rb") as file:
+            content = loadmat(file)
+    except Exception as error:  # as in `_layers`
+        raise ValueError(f"{path} cannot be read as a MATLAB file: it is truncated or something else") from error
+    return {name: array for name, array in content.items() if getattr(array, "dtype", None) in ("f4", "f8")}
 
 
 def _hdf5(file: BinaryIO) -> Iterator[dict[str, Any]]:

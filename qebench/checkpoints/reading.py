@@ -4,17 +4,18 @@ A file holds a bare state dict (safetensors; ryanxingql/rbqe), or one as "module
 before each key (ryanxingql/powerqe v1.0), or as "state_dict" with "generator." (v3, an mmcv restorer). Common training
 code wraps it otherwise: "params_ema" and "params" (BasicSR), "model_state_dict" (PyTorch's tutorial), "_orig_mod."
 (torch.compile), "model." (Lightning), "module." beside the number n_averaged (torch.optim.swa_utils). PyTorch files go
-through its unpickler for weights only, which refuses every object that could run code. MATLAB files (`matconvnet`) hold
-the network as a list of layers.
+through its unpickler for weights only, which refuses every object that could run code. MATLAB files hold the
+network as a list of layers (`matconvnet`) or as named arrays (`arrays_mat`).
 """
 
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from qebench.checkpoints import matconvnet, rounding
+from qebench.checkpoints import arrays_mat, matconvnet, matlab, rounding
 
 PYTORCH = {".pt", ".pth", ".ckpt"}
 MATLAB = ".mat"
@@ -110,6 +111,19 @@ def _check_values(weights: dict[str, Tensor]) -> None:
             )
 
 
+def changes(path: Path) -> str:
+    """Return in words what reading a file changes of it."""
+    if path.suffix == MATLAB:
+        return _matlab_reader(path).CHANGES
+    kinds = {tensor.dtype for tensor in read(path).values() if tensor.is_floating_point()}
+    others = sorted(str(kind).removeprefix("torch.") for kind in kinds - {torch.float32})
+    return f"{' and '.join(others)} to float32" if others else "names of tensors at most; every value is the file's"
+
+
+def _matlab_reader(path: Path) -> ModuleType:
+    return arrays_mat if arrays_mat.is_one(matlab.names(path)) else matconvnet
+
+
 class _NumpyNumber:
     """Stands for a numpy number, as official training checkpoints hold beside the weights; numpy's code never runs."""
 
@@ -131,7 +145,7 @@ def _open(path: Path) -> object:
         if file.read(len(LFS_POINTER)) == LFS_POINTER:
             raise ValueError(f"{path} is a Git LFS pointer that stands for the weights: get the file by `git lfs pull`")
     if path.suffix == MATLAB:
-        return matconvnet.read(path)
+        return _matlab_reader(path).read(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -1,7 +1,7 @@
 """Compress a prepared data set at one quality: bitstreams, decoded images and a manifest of both.
 
 <folder>/<image><suffix>    the bitstream
-<folder>/<image>.png        what it decodes to
+<folder>/<image>.png        what is measured of what it decodes to
 <manifest>                  image, bits, bpp, sha256 (of the decoded pixels), compressor, version, settings,
                             told (what the encoder itself says of an image, if it says anything)
 """
@@ -14,22 +14,34 @@ from concurrent import futures
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qebench.coding import interface, processes, tools
 from qebench.common import files
+
+if TYPE_CHECKING:
+    from qebench.coding.coded import Source
 
 COLUMNS = ["image", "bits", "bpp", "sha256", "compressor", "version", "settings", "told"]
 TIME_LIMIT = 3 * tools.TIME_LIMIT  # seconds for one image; programs, with a limit of their own, are to speak first
 Coded = tuple[int, str, str, str, str]  # bits, bpp, SHA-256 of the decoded pixels, settings, the encoder's own words
 
 
-def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path, table: Path, workers: int) -> None:
+def compress(
+    compressor: ModuleType,
+    quality: int,
+    settings: Any,
+    manifest: Path,
+    table: Path,
+    workers: int,
+    source: "Source | None" = None,
+) -> None:
     """Compress every image of a prepared data set and write `table` and the folder beside it.
 
     `manifest` is that of `datasets.write`, beside its folder of images. The folder is written under another name and
     renamed, the table comes last: neither is ever half written. `workers` images are done at a time; their progress
-    goes to stderr if that is a terminal.
+    goes to stderr if that is a terminal. With a `source`, its pictures are coded instead of the originals: bits are
+    those of what is coded, and the folder has what is measured of them.
 
     Raises what `compressor.version` raises if a program is missing. Raises, with the image's name, ValueError if an
     original is not the one listed or what it decodes to is of another shape, and RuntimeError if the codec fails (with
@@ -47,7 +59,7 @@ def compress(compressor: ModuleType, quality: int, settings: Any, manifest: Path
     temporary = files.temporary_name(output)
     with files.writing(output):
         temporary.mkdir(parents=True)
-    task = partial(_compress_batch, compressor.__name__, quality, settings, manifest, temporary)
+    task = partial(_compress_batch, compressor.__name__, quality, settings, manifest, temporary, source)
     coded: dict[str, Coded] = {}
     try:
         with (
@@ -86,27 +98,45 @@ def _result(job: futures.Future, batch: list[dict[str, str]], folder: Path, kind
 
 
 def _compress_batch(
-    module: str, quality: int, settings: Any, manifest: Path, folder: Path, batch: list[dict[str, str]]
+    module: str,
+    quality: int,
+    settings: Any,
+    manifest: Path,
+    folder: Path,
+    source: "Source | None",
+    batch: list[dict[str, str]],
 ) -> dict[str, Coded]:
-    return {row["image"]: _compress(module, quality, settings, manifest, folder, row) for row in batch}
+    return {row["image"]: _compress(module, quality, settings, manifest, folder, source, row) for row in batch}
 
 
-def _compress(module: str, quality: int, settings: Any, manifest: Path, folder: Path, row: dict[str, str]) -> Coded:
+def _compress(
+    module: str,
+    quality: int,
+    settings: Any,
+    manifest: Path,
+    folder: Path,
+    source: "Source | None",
+    row: dict[str, str],
+) -> Coded:
     """Write the bitstream and decoded image of one original."""
     from qebench.common import images
     from qebench.datasets import manifests
 
     compressor, name = importlib.import_module(module), row["image"]
     original = manifests.read(manifest.with_suffix(""), manifest, row)
+    picture = original if source is None else source.picture(row["source"], original)
     try:
-        bitstream, told = interface.encoded(compressor, original, quality, settings)
+        bitstream, told = interface.encoded(compressor, picture, quality, settings)
         decoded = compressor.decode(bitstream, settings)
     except (ValueError, OSError, RuntimeError) as error:
         raise RuntimeError(f"{name}: {error}") from error
-    if decoded.shape != original.shape or decoded.dtype != original.dtype:
-        raise ValueError(f"{name}: {module} turned {original.shape} into {decoded.shape}")
+    if decoded.shape != picture.shape or decoded.dtype != picture.dtype:
+        raise ValueError(f"{name}: {module} turned {picture.shape} into {decoded.shape}")
+    described = compressor.describe(picture, settings)
+    if source is not None:
+        decoded, described = source.coding.measured(decoded), described + source.coding.describe(picture)
     with files.writing(folder / name):
         (folder / f"{name}{compressor.SUFFIX}").write_bytes(bitstream)
     images.write(folder / f"{name}.png", decoded)
-    bits, pixels = 8 * len(bitstream), original.shape[0] * original.shape[1]
-    return bits, f"{bits / pixels:.6f}", images.sha256(decoded), compressor.describe(original, settings), told
+    bits, pixels = 8 * len(bitstream), picture.shape[0] * picture.shape[1]
+    return bits, f"{bits / pixels:.6f}", images.sha256(decoded), described, told

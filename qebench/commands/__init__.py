@@ -18,6 +18,7 @@ PEOPLE = {
     "import": ("methods", "convert official weights to safetensors, with a card"),
     "card": ("methods", "print the history that a weights file carries"),
     "dataset": ("data", "describe a known data set, check a folder of it, or get it"),
+    "reproduce": ("publishing", "measure all that the pictures at hand allow, and print the scoreboard"),
     "verify": ("results", "check that results still hold: checksums, and a sample measured again"),
     "compare": ("results", "show what changed between two folders of results"),
     "archive": ("results", "pack tables, figures and measurements into one file (RO-Crate)"),

@@ -33,11 +33,23 @@ def add_compress(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, help="X.csv of bits, hashes and versions; images go to X/ beside it"
     )
     parser.add_argument("--workers", type=int, default=1)
+    _add_source(parser)
     _add_settings(parser)
 
 
 def add_compressors(parser: argparse.ArgumentParser) -> None:
     """It takes no arguments."""
+
+
+def _add_source(command: argparse.ArgumentParser) -> None:
+    """Add what `coding.Source` is made of; without --source the prepared images themselves are coded."""
+    group = command.add_argument_group("coding otherwise than prepared")
+    group.add_argument("--source", help="the folder that the images were prepared from, or demo")
+    group.add_argument("--coded", choices=["luma", "colour"], default="luma", help="(default: luma)")
+    group.add_argument("--cropped", choices=["before", "after"], default="before", help="coding (default: before)")
+    group.add_argument("--colour", choices=["luma", "rgb"], default="luma", help="of the images (default: luma)")
+    group.add_argument("--crop", type=int, help="of the images (default: none)")
+    group.add_argument("--scale", type=int, default=1, help="of the images (default: 1)")
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -115,4 +127,12 @@ def run_compress(options: argparse.Namespace) -> None:
 
     module, settings = _find(options)
     interface.check_quality(module, options.quality)
-    folder.compress(module, options.quality, settings, options.manifest, options.output, options.workers)
+    source = None
+    if options.source is not None:
+        from qebench.coding import coded
+        from qebench.datasets import originals
+
+        protocol = originals.Protocol(options.colour, options.crop, options.scale)
+        place = None if options.source == "demo" else Path(options.source)
+        source = coded.Source(place, coded.Coding(protocol, options.coded, options.cropped))
+    folder.compress(module, options.quality, settings, options.manifest, options.output, options.workers, source)

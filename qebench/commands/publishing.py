@@ -54,16 +54,33 @@ def add_reproduction(parser: argparse.ArgumentParser) -> None:
 
 def run_reproduction(options: argparse.Namespace) -> None:
     from qebench.common import files
-    from qebench.publishing import ours, reproduction
+    from qebench.publishing import ours, reproduction, scoreboard, trends
 
     results = _results(options)
     found = ours.collect(results, files.read_csv(options.survey), [*map(files.read_csv, options.literature)])
     table = reproduction.compare(found, options.follows, options.methods)
     files.write_csv(table.round({"ours": 5, "difference": 5, "tolerance": 5}), options.output)
+    tested = trends.judge(results)
+    files.write_csv(tested, options.output.with_name("trends.csv"))
     with files.replacing(options.output.with_suffix(".md")) as temporary:
-        temporary.write_text(reproduction.page(table, options.protocol), encoding="utf-8")
-    published = [options.output, options.output.with_suffix(".md")]
+        temporary.write_text(scoreboard.page(table, options.protocol, tested), encoding="utf-8")
+    published = [options.output, options.output.with_suffix(".md"), options.output.with_name("trends.csv")]
     _record(published, [*options.complexity, *options.latency, options.survey, *options.literature], options)
+
+
+def add_reproduce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="with folders of classic5, LIVE1, Kodak, DIV2K, RAISE, in part"
+    )
+    parser.add_argument("--weights", type=Path, help="a folder with official files, such as DnCNN3.mat and q10.mat")
+    parser.add_argument("--cores", default="all", help="(default: all)")
+    parser.add_argument("-o", "--output", type=Path, default=Path("results/scoreboard.csv"), help="X.csv, beside X.md")
+
+
+def run_reproduce(options: argparse.Namespace) -> None:
+    from qebench.publishing import reproducing
+
+    print(reproducing.run(options.data, options.weights, options.cores, options.output))
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:

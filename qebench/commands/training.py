@@ -55,9 +55,8 @@ def run_pack(options: argparse.Namespace) -> None:
 
     recipe = recipes.read(options.protocol)
     colour, varied = options.colour or recipe.colour, options.varied or recipe.varied
-    wanted = pair_sources.Recipe(
-        options.data, options.compressor, command.qualities(options), colour, varied, recipe.scale
-    )
+    kind = (colour, varied, recipe.scale, options.coded or recipe.coded)
+    wanted = pair_sources.Recipe(options.data, options.compressor, command.qualities(options), *kind)
     packs.pack(wanted, options.threads, options.output)
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB")
 
@@ -80,5 +79,6 @@ def _add_pairs(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--qualities", type=int, nargs="+", help="from best to worst (default: 50..10 or 22..42)")
     chosen.add_argument("--quality", type=int, help="one only: not blind")
     parser.add_argument("--colour", choices=["luma", "rgb"], help="(default: the protocol's)")
+    parser.add_argument("--coded", choices=["luma", "colour"], help="where luma is enhanced (default: the protocol's)")
     parser.add_argument("--varied", action="store_true", help="add a softened or grainy copy of every picture")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of pictures, or a pack")

@@ -9,6 +9,7 @@ from qebench.common import files, plugins
 
 FOLDER = plugins.ROOT / "benchmarks/published"
 KEYS = ["dataset", "compressor", "quality", "method", "form", "exit", "threshold", "metric"]
+OWN = "own training"  # in place of the official file that weights are from
 COLUMNS = ["source", "protocol", *KEYS, "value", "uncertainty"]
 
 

@@ -5,6 +5,7 @@ rgb2ycbcr, rounded to 8 bits, and classic5 as stored; one-component JPEG files; 
 border cropped; means over the images.
 """
 
+import json
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 from tqdm import tqdm
 
+from qebench.checkpoints import cards
 from qebench.common import images, plugins, published
 from qebench.common.metrics import of_pictures
 from qebench.datasets import originals
@@ -20,6 +22,7 @@ from qebench.networks import loading, pixels, tiling
 
 COUNTS = {"classic5": 5, "live1": 29}  # images per data set
 QUALITIES = (10, 20, 30, 40)
+QUALITY = "{quality}"  # stands for it in the name of weights that are for one quality only
 FORMATS = {"psnr": (".3f", ".2f"), "ssim": (".5f", ".4g")}  # of ours, and as published: SSIM with three or four digits
 KEYS = ["dataset", "quality", "method", "metric"]
 
@@ -29,25 +32,39 @@ def compare(
 ) -> pd.DataFrame:
     """Return the means for the decoded images and for a method at its last exit, beside the published ones.
 
-    `folders` has the pictures of "classic5", "live1" or both. The columns are dataset, quality, method, metric ("psnr"
-    in dB or "ssim"), ours, published and difference (ours less published); NaN where nothing was published.
+    `weights` with QUALITY in the name are a file for every quality, as AR-CNN's authors published. `folders` has the
+    pictures of "classic5", "live1" or both. The columns are dataset, quality, method, metric ("psnr" in dB or "ssim"),
+    ours, published, difference (ours less published; both are NaN where nothing was published) and weights, the
+    official file that the network came from, published.OWN or, where none was needed, nothing.
 
     Raises what the method's `load` raises, and ValueError if a folder has another number of pictures than its data set.
     """
     originals = [(dataset, image) for dataset, folder in folders.items() for image in _read(dataset, folder)]
     metrics = {name: plugins.find("benchmarks/metrics", name) for name in FORMATS}
     jpeg = plugins.find("compressors", "jpeg")
-    network = loading.load(method, weights, device)
+    files = {quality: weights and Path(str(weights).replace(QUALITY, str(quality))) for quality in qualities}
+    networks = {file: loading.load(method, file, device) for file in dict.fromkeys(files.values())}
     rows = []
     for (dataset, original), quality in tqdm(list(product(originals, qualities)), unit="picture", disable=None):
         decoded = jpeg.decode(jpeg.encode(original, quality))
-        enhanced = pixels.to_images(tiling.enhance(network, pixels.to_tensor([decoded], device))[-1])[0]
+        exits = tiling.enhance(networks[files[quality]], pixels.to_tensor([decoded], device))
+        enhanced = pixels.to_images(exits[-1])[0]
         for (name, picture), metric in product({"decoded": decoded, method: enhanced}.items(), metrics):
             rows.append((dataset, quality, name, metric, of_pictures(metrics[metric], original, picture)))
     ours = pd.DataFrame(rows, columns=[*KEYS, "ours"]).groupby(KEYS, sort=False).mean()
     papers = published.read("jpeg_literature").astype({"quality": int}).set_index(KEYS)["value"]
     table = ours.join(papers.rename("published"))
-    return table.assign(difference=table["ours"] - table["published"]).reset_index()
+    table = table.assign(difference=table["ours"] - table["published"]).reset_index()
+    names = {quality: _origin(file) for quality, file in files.items()}
+    return table.assign(weights=table["quality"].map(names).where(table["method"] != "decoded", ""))
+
+
+def _origin(weights: Path | None) -> str:
+    """Return the name of the official file that weights are, or were imported from; OWN for a training of ours."""
+    if weights is None or weights.suffix != ".safetensors":
+        return weights.name if weights else ""
+    record = json.loads(cards.metadata(weights).get("import", "null"))
+    return record["source"]["file"] if record else published.OWN
 
 
 def text(comparison: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from qebench.checkpoints import cards, matconvnet, reading
+from qebench.checkpoints import cards, reading
 from qebench.common import files, plugins, provenance
 from qebench.networks.network import describe
 
@@ -32,7 +32,7 @@ def convert(source: Path, method: str, output: Path) -> None:
         "channels": network.channels,
         "parameters": sum(parameter.numel() for parameter in network.module.parameters()),
         "source": {"file": source.name, "sha256": files.sha256(source)},
-        "changes": _changes(source),
+        "changes": reading.changes(source),
         "commit": provenance.commit(),
     }
     with files.replacing(output) as temporary:
@@ -41,11 +41,3 @@ def convert(source: Path, method: str, output: Path) -> None:
         save_file(copies, temporary, metadata={"import": json.dumps(record)})
     with files.replacing(output.with_suffix(".md")) as temporary:
         temporary.write_text(cards.card(output) + "\n", encoding="utf-8")
-
-
-def _changes(source: Path) -> str:
-    if source.suffix == reading.MATLAB:
-        return matconvnet.CHANGES
-    kinds = {tensor.dtype for tensor in reading.read(source).values() if tensor.is_floating_point()}
-    others = sorted(str(kind).removeprefix("torch.") for kind in kinds - {torch.float32})
-    return f"{' and '.join(others)} to float32" if others else "names of tensors at most; every value is the file's"

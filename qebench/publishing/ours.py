@@ -12,14 +12,15 @@ from qebench.evaluation.results import AVERAGE, Results
 
 IMAGE = ["dataset", "image"]
 CHANNELS = {"eccv2020": 1, "powerqe_v1": 3}  # of the networks whose cost a paper prints
-COLUMNS = ["paper", *published.KEYS, "ours", "n", "half_width", "codec"]
+COLUMNS = ["paper", *published.KEYS, "ours", "n", "half_width", "codec", "weights"]
 
 
 def collect(results: Results, survey: pd.DataFrame, parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Return COLUMNS: our number for every published one for which there is any.
 
     n is the number of images, half_width half of the mean's 95 % confidence interval (normal), codec the compressor
-    that stands for the published one. `survey` is that of `complexity`, `parts` are results of `literature.compare`.
+    that stands for the published one, weights the official file of a network of the JPEG literature. `survey` is that
+    of `complexity`, `parts` are results of `literature.compare`.
     """
     papers = published.read_all()
     frames = [_means(results, papers), _costs(survey, papers), _literature(parts)]
@@ -112,6 +113,7 @@ def _literature(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
     found = pd.concat(parts, ignore_index=True).drop_duplicates(literature.KEYS)
     papers = published.read("jpeg_literature").astype({"quality": int})
-    found = papers.merge(found[[*literature.KEYS, "ours"]], on=literature.KEYS)
+    measured = found.reindex(columns=[*literature.KEYS, "ours", "weights"])
+    found = papers.merge(measured, on=literature.KEYS)
     found = found.assign(paper="jpeg_literature", n=found["dataset"].map(literature.COUNTS), codec="jpeg")
     return found.astype({"quality": str})

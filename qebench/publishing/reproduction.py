@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from qebench.common import plugins, published
+from qebench.publishing import explained
 
 # How far ours may be from the number in the paper where the protocol is the same. Networks were trained anew, on other
 # pictures than the authors': 0.05 dB is the order of what two trainings of one network differ by.
@@ -23,15 +24,24 @@ TOLERANCES = {
     "params": 0.0,
     "params_so_far": 0.0,
 }
+ROUNDING = {"psnr": 1e-3, "psnr_unrounded": 1e-3, "ssim": 1e-5}  # libraries and devices, where all else is the same
+KINDS = ("exact", "same protocol", "trend")
 VERDICTS = ("reproduced", "deviates", "other data", "not run")
 RULE = """\
+The kinds of numbers:
+
+- **exact**: pictures, codec and weights are those of the source, or none are needed (counts, GMACs, JPEG alone, \
+official weights): ours must agree to the printed digit (0.001 dB and 0.00001 of SSIM more are for rounding).
+- **same protocol**: networks of our own training, or other pictures of the same data set.
+- **trend**: our protocol, data set or codec is another.
+
 The rule, the same for every number:
 
-- **reproduced**: measured by the paper's protocol, and ours differs by no more than the tolerance of its metric ({}), \
-plus the uncertainty of the published value (half a unit of its last digit, or that of reading it off a plot), plus, \
-where the paper does not name its pictures (RAISE), sqrt(2) times half our 95 % confidence interval, for those are two \
-samples of the same data set.
-- **deviates**: by the same protocol, and it differs by more.
+- **reproduced**: measured by the paper's protocol, and ours differs by no more than the tolerance of its metric \
+(exact numbers: rounding; others: {}), plus the uncertainty of the published value (half a unit of its last digit, or \
+that of reading it off a plot), plus, where the paper does not name its pictures (RAISE), sqrt(2) times half our \
+95 % confidence interval, for those are two samples of the same data set.
+- **deviates**: by the same protocol, and it differs by more; the note says why, where that is known.
 - **other data**: our protocol, data set or codec is another, so digits prove nothing and trends alone are compared: \
 the sign of a gain, and the order of the number among those that differ from it in method, quality, exit or threshold \
 only. "qualities 3/4" means that 3 of the 4 qualities that the paper tells apart are on the same side with us.
@@ -39,65 +49,73 @@ only. "qualities 3/4" means that 3 of the 4 qualities that the paper tells apart
 """.format(", ".join(f"{name} {value:g}" for name, value in TOLERANCES.items()))
 AXES = {"method": "methods", "quality": "qualities", "exit": "exits", "threshold": "thresholds"}
 PLACE = ["paper", "source", *published.KEYS]
+MEASURED = ["ours", "n", "half_width", "codec", "weights"]
 
 
 def compare(ours: pd.DataFrame, follows: str, methods: list[str]) -> pd.DataFrame:
-    """Return all published numbers with columns ours, difference (ours less published), tolerance, n, verdict and note.
+    """Return all published numbers beside ours, with verdicts.
 
+    The columns are ours, difference (ours less published), tolerance, n, kind, verdict, note and command.
     `ours` are those of `benchmarks.ours.collect`; `follows` is the paper's protocol that the run follows, "" for none;
     `methods` are those that it ran.
     """
     rows = published.read_all().rename(columns={"value": "published"})
     found = _match(rows, ours)
     missing = found["ours"].isna()
-    exact = found["protocol"].isin(["complexity", "jpeg-literature", follows])
-    exact &= ~((found["compressor"] == "hevc") & (found["codec"] == "hevc"))  # the paper's is HM
+    followed = found["protocol"].isin(["complexity", "jpeg-literature", follows])
+    followed &= ~((found["compressor"] == "hevc") & (found["codec"] == "hevc"))  # the paper's is HM
+    exact = _is_exact(found)
+    kind = np.select(
+        [missing & exact, missing, ~followed, exact], ["exact", "same protocol", "trend", "exact"], KINDS[1]
+    )
     sampling = math.sqrt(2) * found["half_width"].fillna(0).where(found["dataset"] == "raise", 0)
-    tolerance = found["metric"].map(TOLERANCES) + found["uncertainty"] + sampling
+    rounding = found["metric"].map(ROUNDING).fillna(0)
+    allowed = found["metric"].map(TOLERANCES).where(~exact, rounding)
+    tolerance = allowed + found["uncertainty"] + sampling
     difference = found["ours"] - found["published"]
     close = difference.abs() <= tolerance + 1e-9
-    verdict = np.select([missing, ~exact, close], ["not run", "other data", "reproduced"], "deviates")
-    found = found.assign(difference=difference, tolerance=tolerance.where(exact & ~missing), verdict=verdict)
+    verdict = np.select([missing, ~followed, close], ["not run", "other data", "reproduced"], "deviates")
+    found = found.assign(
+        difference=difference, tolerance=tolerance.where(followed & ~missing), kind=kind, verdict=verdict
+    )
     trends = _trends(found)
     there = set(plugins.names("methods"))
-    reasons = [_missing(row, methods, there) if row.verdict == "not run" else "" for row in found.itertuples()]
-    found["note"] = np.where(found["verdict"] == "other data", trends, reasons)
-    columns = ["published", "uncertainty", "ours", "difference", "tolerance", "n", "verdict", "note"]
+    notes = {"other data": lambda row: trends[row.Index], "deviates": explained.reason, "reproduced": lambda row: ""}
+    notes["not run"] = lambda row: _missing(row, methods, there)
+    found["note"] = [notes[row.verdict](row) for row in found.itertuples()]
+    found["command"] = [_command(row) if row.method in there else "" for row in found.itertuples()]
+    columns = ["published", "uncertainty", "ours", "difference", "tolerance", "n", "kind", "verdict", "note", "command"]
     return found[["paper", "source", "protocol", *published.KEYS, *columns]]
 
 
-def page(table: pd.DataFrame, protocol: str) -> str:
-    """Return the page of a comparison in Markdown: the rule, a summary per source, then all numbers."""
-    from qebench.common import typesetting
+def _is_exact(found: pd.DataFrame) -> pd.Series:
+    """Return which numbers depend on no training of ours and on no picture that is not named."""
+    counted = found["protocol"] == "complexity"
+    named = found["protocol"].isin(["jpeg-literature", "powerqe"]) & (found["method"] == "decoded")
+    weights = found["weights"].astype(object)
+    official = found["ours"].isna() | ~weights.where(weights.notna(), published.OWN).isin([published.OWN, ""])
+    return counted | named | ((found["protocol"] == "jpeg-literature") & official)
 
-    counts = table.groupby(["paper", "source"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
-    total = counts.sum().to_frame(("all", "")).T
-    summary = pd.concat([counts, total]).rename_axis(["paper", "source"]).reset_index()
-    parts = ["# What reproduces", f"This run: {protocol}. Sources: benchmarks/published/README.md.", RULE]
-    parts.append(typesetting.markdown(summary.astype(str)))
-    for (paper, source), rows in table.groupby(["paper", "source"], sort=False):
-        shown = rows.drop(columns=["paper", "source", "protocol", "dataset"]).dropna(axis="columns", how="all")
-        shown = shown.assign(published=[f"{value:g}" for value in rows["published"]])
-        for name in ("ours", "difference", "tolerance", "uncertainty"):
-            if name in shown:
-                shown[name] = ["" if math.isnan(value) else f"{value:.4g}" for value in shown[name]]
-        for name in ("exit", "n"):
-            if name in shown:
-                shown[name] = shown[name].astype("Int64")
-        cells = shown.astype(object).where(shown.notna(), "").astype(str)
-        data = ", ".join(rows["dataset"].dropna().unique())
-        parts += [f"## {paper}: {source}{f' ({data})' if data else ''}", typesetting.markdown(cells)]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+def _command(row: Any) -> str:
+    """Return the command that gives our number."""
+    if row.protocol == "complexity":
+        return "qebench step survey -o results/complexity.csv"
+    if row.protocol == "jpeg-literature":
+        weights = "" if row.method == "decoded" else " --weights OFFICIAL"
+        return f"qebench study jpeg-literature {row.method}{weights} --classic5 FOLDER --live1 FOLDER"
+    if row.metric == "images_per_s":
+        return "snakemake --cores all results/latency.csv"
+    return f"snakemake --cores all results/reproduction.csv --configfile workflow/config/{row.protocol}.yaml"
 
 
 def _match(rows: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
-    """Return published rows with what `ours` has for them: ours, n, half_width and codec."""
+    """Return published rows with what `ours` has for them: ours, n, half_width, codec and weights."""
     keys = ["paper", *published.KEYS]
     texts = [frame[keys].astype(object).where(frame[keys].notna(), "").astype(str) for frame in (rows, ours)]
-    right = pd.concat([texts[1], ours[["ours", "n", "half_width", "codec"]]], axis=1)
+    right = pd.concat([texts[1], ours[MEASURED]], axis=1)
     found = texts[0].merge(right, on=keys, how="left", validate="many_to_one")
-    return rows.join(found[["ours", "n", "half_width", "codec"]])
+    return rows.join(found[MEASURED])
 
 
 def _trends(found: pd.DataFrame) -> list[str]:
@@ -129,7 +147,14 @@ def _missing(row: Any, methods: list[str], there: set[str]) -> str:
     if row.metric == "images_per_s":
         return "needs a Tesla V100; results/latency.csv has the times of this machine"
     if row.protocol == "jpeg-literature":
-        return f"qebench study jpeg-literature, with -o results/jpeg_literature/{row.method}.csv"
+        weights = "" if row.method == "decoded" else " and official weights (methods/weights/README.md says where)"
+        return (
+            f"needs {row.dataset} (qebench dataset {row.dataset} says how to get it){weights}: "
+            "make reproduction DATA=... WEIGHTS=..."
+        )
     if row.method not in methods and row.method != "decoded":
         return f"{row.method} was not run: name it under methods in the config; methods/weights/README.md on weights"
-    return f"not among what was run: --configfile workflow/config/{row.protocol}.yaml"
+    return (
+        f"not among what was run: --configfile workflow/config/{row.protocol}.yaml; "
+        f"qebench dataset {row.dataset} says how to get its pictures"
+    )

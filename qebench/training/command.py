@@ -98,5 +98,7 @@ def _pairs(
     options: argparse.Namespace, recipe: recipes.Recipe, folders: list[Path], colour: str, workers: int, varied: bool
 ) -> pair_files.Pairs:
     """Return the pairs of folders, compressed now or, if their pictures are the same, at an earlier call."""
-    wanted = pair_sources.Recipe(folders, options.compressor, qualities(options), colour, varied, recipe.scale)
+    wanted = pair_sources.Recipe(
+        folders, options.compressor, qualities(options), colour, varied, recipe.scale, options.coded or recipe.coded
+    )
     return pair_files.cached(wanted, workers, options.pairs)

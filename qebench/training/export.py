@@ -103,6 +103,9 @@ def _costs(before: validation.Gains, after: validation.Gains) -> list[float]:
 def _pairs(made: dict[str, str], folders: list[Path], workers: int, cache: Path) -> pair_files.Pairs:
     """Return the pairs of other pictures, compressed as those that `made` describes."""
     qualities, scale = json.loads(made["qualities"]), int(made.get("scale", 1))
+    coded = made.get("coded", "luma")
     return pair_files.cached(
-        pair_sources.Recipe(folders, made["compressor"], qualities, made["colour"], scale=scale), workers, cache
+        pair_sources.Recipe(folders, made["compressor"], qualities, made["colour"], scale=scale, coded=coded),
+        workers,
+        cache,
     )

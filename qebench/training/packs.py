@@ -56,9 +56,10 @@ def unpack(recipe: Recipe, workers: int, path: Path) -> None:
 
 
 def _check(source: Path, description: dict[str, str], recipe: Recipe) -> None:
-    for name, wanted in pair_sources.choices(recipe).items():
-        if description[name] != wanted:
-            raise ValueError(f"{source} was packed with {name} {description[name]}, but {wanted} is asked for")
+    luma = {"coded": "luma"}  # which descriptions leave out
+    for name, wanted in (luma | pair_sources.choices(recipe)).items():
+        if (packed := (luma | description)[name]) != wanted:
+            raise ValueError(f"{source} was packed with {name} {packed}, but {wanted} is asked for")
 
 
 def _names(recipe: Recipe, number: int) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from qebench.common import files, plugins
+from qebench.datasets import originals
 from qebench.training import pairs, varying
 from qebench.training.pair_sources import PACK, Recipe, compress, decode, write
 from qebench.training.pairs import Pairs
@@ -44,12 +45,9 @@ def _digest(recipe: Recipe, packed: bool) -> str:
     from qebench.training import packs
 
     module = plugins.find("compressors", recipe.compressor)
-    if packed:
-        sources = recipe.folders
-    else:
-        from qebench.datasets import originals
-
-        sources = [source for folder in recipe.folders for source in originals.sources(folder)]
+    sources = (
+        recipe.folders if packed else [source for folder in recipe.folders for source in originals.sources(folder)]
+    )
     contents = [[source.name, files.sha256(source)] for source in sources]
     ours = [pairs.__file__, packs.__file__, varying.__file__, str(module.__file__), __file__]
     code = [files.sha256(Path(file)) for file in ours]

@@ -4,12 +4,15 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from qebench.coding.coded import Coding
 from qebench.common import files, plugins
+from qebench.datasets import originals
 from qebench.training import pairs, varying
 
 QUALITIES = {"qp": [22, 27, 32, 37, 42], "qf": [50, 40, 30, 20, 10]}  # the paper's, from best to worst
@@ -23,7 +26,7 @@ class Recipe:
     """What pairs are made of: every image of `folders` at `qualities`, from best to worst, in "luma" or "rgb".
 
     Images are first scaled down by `scale`, as `datasets.Protocol` does. When `varied`, every image is there once more,
-    as `varying` makes it.
+    as `varying` makes it. With `coded` "colour" luma is that of what was coded in colour, as `coding.Coding` has it.
     """
 
     folders: list[Path]
@@ -32,6 +35,11 @@ class Recipe:
     colour: str
     varied: bool = False
     scale: int = 1
+    coded: str = "luma"
+
+    @property
+    def coding(self) -> Coding:
+        return Coding(originals.Protocol(self.colour, scale=self.scale), self.coded)
 
     @property
     def name(self) -> str:
@@ -43,17 +51,16 @@ def compress(recipe: Recipe, workers: int) -> tuple[Compressed, dict[str, str]]:
     from tqdm import tqdm
 
     from qebench.common import images
-    from qebench.datasets import originals
 
     compressor = plugins.find("compressors", recipe.compressor)
     sources = [source for folder in recipe.folders for source in originals.sources(folder)]
-    protocol = originals.Protocol(recipe.colour, scale=recipe.scale)
 
     def one(source: Path, noise: np.random.Generator | None) -> tuple[np.ndarray, list[bytes]]:
-        original = originals.prepare(images.read(source), protocol)
+        picture = recipe.coding.given(images.read(source))
         if noise is not None:
-            original = varying.vary(original, noise)
-        return original, [compressor.encode(original, quality) for quality in recipe.qualities]
+            picture = varying.vary(picture, noise)
+        bitstreams = [compressor.encode(picture, quality) for quality in recipe.qualities]
+        return recipe.coding.measured(picture), bitstreams
 
     jobs: list[tuple] = [(source, None) for source in sources]
     if recipe.varied:
@@ -65,20 +72,28 @@ def compress(recipe: Recipe, workers: int) -> tuple[Compressed, dict[str, str]]:
         "folder": recipe.name,
         "images": str(len(sources)),
         "version": compressor.version(),
-        "settings": compressor.describe(pictures[0][0]),
+        "settings": _settings(recipe, compressor, sources[0]),
     }
     return pictures, description | choices(recipe)
 
 
+def _settings(recipe: Recipe, compressor: ModuleType, source: Path) -> str:
+    from qebench.common import images
+
+    given = recipe.coding.given(images.read(source))
+    return compressor.describe(given) + recipe.coding.describe(given)
+
+
 def choices(recipe: Recipe) -> dict[str, str]:
     """Return what a recipe chooses besides the pictures, as descriptions have it."""
-    return {
+    chosen = {
         "varied": str(recipe.varied),
         "compressor": recipe.compressor,
         "qualities": json.dumps(recipe.qualities),
         "colour": recipe.colour,
         "scale": str(recipe.scale),
     }
+    return chosen if recipe.coded == "luma" else chosen | {"coded": recipe.coded}
 
 
 def decode(pictures: Compressed, recipe: Recipe, workers: int) -> Tensor:
@@ -90,7 +105,8 @@ def decode(pictures: Compressed, recipe: Recipe, workers: int) -> Tensor:
 
     def fill(number: int) -> None:
         original, bitstreams = pictures[number]
-        for layer, image in enumerate([original, *map(compressor.decode, bitstreams)]):
+        decoded = [recipe.coding.measured(compressor.decode(bitstream)) for bitstream in bitstreams]
+        for layer, image in enumerate([original, *decoded]):
             pixels[layer, :, places[number] : places[number + 1]] = image.reshape(-1, channels).T
 
     with ThreadPoolExecutor(workers) as pool:

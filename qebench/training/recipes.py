@@ -1,6 +1,7 @@
 """Recipes: which methods a protocol trains, and how; one YAML file each in workflow/recipes/.
 
-A recipe has the colour and scale of its pictures, whether varied copies are added, the compressors, the settings of all
+A recipe has the colour and scale of its pictures, whether they are coded as luma (the default) or in colour (`coded`),
+whether varied copies are added, the compressors, the settings of all
 methods, and the methods in the order of training, each with its form (none: the first) and settings of its own.
 """
 
@@ -26,6 +27,7 @@ class Recipe:
     compressors: list[str]
     settings: dict
     methods: dict[str, dict]
+    coded: str = "luma"
 
     def jobs(self) -> dict[str, tuple[str, str]]:
         """Return the method and compressor of each weights file, in the order of training, by the file's stem."""

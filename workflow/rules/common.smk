@@ -90,6 +90,19 @@ def settings_options(wildcards):
     return " ".join(shlex.quote(f"--set={name}={value}") for name, value in settings.items())
 
 
+def source_options(wildcards):
+    """Return the command-line options for coding pictures otherwise than they are prepared, none if not so."""
+    coding = checked.coding_of(config, wildcards.compressor)
+    if coding.is_plain:
+        return ""
+    folder = checked.source(config, shards.dataset(wildcards.part)) or "demo"
+    crop = f"--crop {PROTOCOL['crop']}" if PROTOCOL["crop"] else ""
+    return (
+        f" --source {shlex.quote(str(folder))} --coded {coding.coded} --cropped {coding.cropped}"
+        f" --colour {PROTOCOL['colour']} {crop} --scale {PROTOCOL['scale']}"
+    )
+
+
 def memory(gigabytes):
     """Return the resource of a job in MB, more at each retry; on one machine it limits nothing."""
     return lambda wildcards, attempt: 1000 * gigabytes * attempt

@@ -61,6 +61,7 @@ rule compress:
         code=lambda wildcards: code(f"compressors.{wildcards.compressor}", "qebench.coding.folder"),
         data=lambda wildcards: content(*codec_data(wildcards)),
         settings=settings_options,
+        source=source_options,
     shell:
-        "python -m qebench step compress {wildcards.compressor} {input.manifest} {params.settings}"
+        "python -m qebench step compress {wildcards.compressor} {input.manifest} {params.settings}{params.source}"
         " -q {wildcards.quality} -o {output.table} --workers {threads} 2> {log}"

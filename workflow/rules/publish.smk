@@ -89,6 +89,7 @@ rule reproduction:
     output:
         csv=report("results/reproduction.csv", caption="../report/reproduction.rst", category="Tables"),
         md="results/reproduction.md",
+        trends="results/trends.csv",
         provenance="results/reproduction.provenance.json",
     log:
         "logs/reproduction.log",
