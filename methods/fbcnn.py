@@ -6,7 +6,7 @@ those of the authors' code (jiaxi-jiang/FBCNN), whose fbcnn_gray.pth and fbcnn_c
 difference is that quality factors here are JPEG's own, 0 to 100, where theirs are 1 - QF / 100. 71,919,490 parameters
 and 708.97 GMACs at 512x512 for gray, 71,921,796 and 709.58 for colour.
 
-A picture over `network.WHOLE` goes by tiles, so that each tile is restored with its own prediction.
+A picture over the memory budget of `tiling` goes by tiles, so that each tile is restored with its own prediction.
 """
 
 from itertools import pairwise

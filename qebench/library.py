@@ -10,10 +10,11 @@ import numpy as np
 
 from qebench import config
 from qebench.checkpoints import cards
+from qebench.checkpoints.cards import TrainedOn
 from qebench.coding import interface
 from qebench.common import colour, plugins
 from qebench.iqa import iqam as scoring
-from qebench.networks import catalogue, loading, own_pictures, pixels
+from qebench.networks import catalogue, loading, own_pictures, pixels, tiling
 from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
 from qebench.networks.own_pictures import Enhanced
@@ -21,11 +22,15 @@ from qebench.networks.own_pictures import Enhanced
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, the rule that stops it at an exit, and the torch device that both run on."""
+    """A network with its weights, the rule that stops it at an exit, and the torch device that both run on.
+
+    `trained_on` is the codec and the range of qualities that the weights were trained for, None if they do not tell.
+    """
 
     network: Network
     rule: Rule
     device: str
+    trained_on: TrainedOn | None = None
 
 
 def load(method: str, weights: str | Path, compressor: str | None = None, device: str = "cpu") -> Trained:
@@ -57,16 +62,19 @@ def load(method: str, weights: str | Path, compressor: str | None = None, device
         ) from error
     entry = judged[compressor]
     rule = Rule(entry["iqam_block_size"], entry["threshold"], settings["protocol"]["iqam"])
-    return Trained(network, rule, device)
+    return Trained(network, rule, device, cards.trained_on(file) if file else None)
 
 
-def enhance(picture: np.ndarray, trained: Trained, exit: int | None = None) -> Enhanced:
+def enhance(
+    picture: np.ndarray, trained: Trained, exit: int | None = None, strength: float = 1.0, track: tiling.Track = iter
+) -> Enhanced:
     """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
 
-    It stops where the network's rule says, or at `exit`, counted from 1. Raises ValueError if there is no such exit, or
-    the network takes RGB and the picture is gray.
+    It stops where the network's rule says, or at `exit`, counted from 1. `strength` blends from the decoded picture (0)
+    to the enhanced one (1). A large picture goes by tiles; `track` is given the list of them and iterates over it, as
+    `tqdm.tqdm` does. Raises ValueError if there is no such exit, or the network takes RGB and the picture is gray.
     """
-    return own_pictures.enhance(trained.network, picture, trained.rule, exit, trained.device)
+    return own_pictures.enhance(trained.network, picture, trained.rule, exit, trained.device, strength, track)
 
 
 def iqam(picture: np.ndarray, block_size: int = 8) -> float:

@@ -1,12 +1,16 @@
 """`qebench enhance`: anybody's own pictures, by the weights that ship or by none at all."""
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from safetensors.torch import load_file, save_file
 from skimage import data
 
+from qebench import library
 from qebench.__main__ import main
 from qebench.common import images
 from qebench.networks import catalogue
@@ -94,3 +98,174 @@ def test_of_a_phones_jpeg_with_two_pictures_the_first_is_enhanced_and_that_is_sa
     main(["enhance", str(tmp_path / "phone.jpg"), "-o", str(tmp_path / "enhanced.png"), "--exit", "1"])
     assert error(tmp_path / "enhanced.png") < error(tmp_path / "phone.jpg")
     assert "phone.jpg holds 2 pictures: the first is taken" in capsys.readouterr().err
+
+
+def enhance(*words: str | Path) -> None:
+    """Run `enhance` by the fastest method."""
+    main(["enhance", *map(str, words), "--method", "dcad"])
+
+
+@pytest.mark.parametrize("quality", [9, 51, 90, 95])
+def test_outside_the_qualities_of_training_a_picture_is_left_alone(quality: int, tmp_path: Path, capsys) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source, output = tmp_path / "photo.jpg", tmp_path / "enhanced.png"
+    Image.fromarray(ORIGINAL).save(source, quality=quality, icc_profile=profile)
+    enhance(source, "-o", output)
+    assert (images.read(output) == images.read(source)).all()
+    assert Image.open(output).info["icc_profile"] == profile
+    said = capsys.readouterr().out
+    assert f"QF {quality}, left as it is: the weights were trained for QF 10 to 50 (--force" in said
+    enhance(source, "-o", output, "--force")
+    assert (images.read(output) != images.read(source)).any()
+    assert f"QF {quality}, exit 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("quality", [10, 30, 50])
+@pytest.mark.parametrize("name", ["chelsea", "coffee"])
+def test_within_them_it_gets_better(name: str, quality: int, tmp_path: Path, capsys) -> None:
+    original = getattr(data, name)()[:160, 100:260]
+    Image.fromarray(original).save(tmp_path / "a.jpg", quality=quality)
+    enhance(tmp_path / "a.jpg", "-o", tmp_path / "b.png")
+    before, after = (np.square(images.read(tmp_path / f) - original.astype(float)).mean() for f in ("a.jpg", "b.png"))
+    assert after < before
+    assert f"QF {quality}, exit 1" in capsys.readouterr().out
+
+
+def test_the_quality_of_a_heic_file_is_its_qp(tmp_path: Path, capsys) -> None:
+    Image.fromarray(ORIGINAL).save(tmp_path / "photo.heic", quality=95)
+    enhance(tmp_path / "photo.heic", "-o", tmp_path / "enhanced.png")
+    assert "left as it is: the weights were trained for QP 22 to 42" in capsys.readouterr().out
+
+
+def test_where_nothing_tells_the_quality_there_is_a_warning(tmp_path: Path, capsys) -> None:
+    images.write(tmp_path / "decoded.png", images.read(photo(tmp_path)))
+    enhance(tmp_path / "decoded.png", "-o", tmp_path / "enhanced.png", "--compressor", "jpeg")
+    assert "does not tell its QF, and the weights were trained for QF 10 to 50" in capsys.readouterr().err
+    save_file(load_file(library.shipped("dcad", "jpeg")), tmp_path / "own.safetensors")
+    enhance(
+        photo(tmp_path),
+        "-o",
+        tmp_path / "enhanced.png",
+        "--weights",
+        tmp_path / "own.safetensors",
+        "--compressor",
+        "jpeg",
+    )
+    assert "do not tell which qualities they were trained for" in capsys.readouterr().err
+
+
+def test_the_range_is_that_of_the_weights_own_record(tmp_path: Path, capsys) -> None:
+    record = {"training_images": {"compressor": "jpeg", "qualities": "[95, 80]"}}
+    weights = tmp_path / "wide.safetensors"
+    save_file(load_file(library.shipped("dcad", "jpeg")), weights, {"training": json.dumps(record)})
+    enhance(photo(tmp_path), "-o", tmp_path / "enhanced.png", "--weights", weights)
+    assert "QF 20, left as it is: the weights were trained for QF 80 to 95" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.25])
+def test_strength_blends_towards_the_decoded_picture(strength: float, tmp_path: Path) -> None:
+    source = photo(tmp_path)
+    for name, value in {"full": 1, "part": strength}.items():
+        enhance(source, "-o", tmp_path / f"{name}.png", "--strength", str(value))
+    decoded, full, part = (
+        images.read(path).astype(float) for path in (source, *map(tmp_path.joinpath, ("full.png", "part.png")))
+    )
+    assert np.abs(part - (decoded + strength * (full - decoded))).max() <= 0.5
+
+
+def test_a_strength_over_1_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        enhance(photo(tmp_path), "-o", tmp_path / "x.png", "--strength", "1.5")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("x.png", "x.png is the picture itself"),
+        ("enh.jpg", r"enh\.jpg is no name for a PNG file: name one in \.png"),
+        ("enh.heif", r"enh\.heif is no name for a PNG file"),
+        ("note", "note is a file: name a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_any_work(output: str, message: str, tmp_path: Path) -> None:
+    photo(tmp_path).rename(tmp_path / "x.png")
+    (tmp_path / "note").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SystemExit, match=message):
+        enhance(tmp_path / "x.png", "-o", tmp_path / output)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_output_through_a_link_to_the_source_is_refused(tmp_path: Path) -> None:
+    source = photo(tmp_path)
+    (tmp_path / "link.png").symlink_to(source)
+    (tmp_path / "hard.png").hardlink_to(source)
+    for name in ("link.png", "hard.png"):
+        with pytest.raises(SystemExit, match="is the picture itself"):
+            enhance(source, "-o", tmp_path / name)
+
+
+def test_capital_letters_are_png_too(tmp_path: Path) -> None:
+    enhance(photo(tmp_path), "-o", tmp_path / "out.PNG")
+    assert error(tmp_path / "out.PNG") < error(tmp_path / "photo.jpg")
+
+
+def folder_of_many(folder: Path) -> Path:
+    for name in ("a.jpg", "b.jfif", "c.jpe", "sub/d.jpg"):
+        photo(folder, "photo.jpg").rename(folder / Path(name).name)
+    (folder / "sub").mkdir()
+    (folder / "d.jpg").rename(folder / "sub" / "d.jpg")
+    Image.fromarray(ORIGINAL).save(folder / "e.ppm")
+    (folder / "f.jp2").write_bytes(b"not read by us")
+    (folder / "g.jpg").symlink_to("nowhere.jpg")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_of_a_folder_what_can_be_is_enhanced_and_the_rest_is_listed_first(tmp_path: Path, capsys) -> None:
+    folder = folder_of_many(tmp_path / "many")
+    with pytest.raises(SystemExit, match="4 of 7 were not enhanced"):
+        enhance(folder, "-o", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png", "c.png"]
+    listed = capsys.readouterr().err
+    assert "4 of 7 cannot be enhanced:" in listed
+    for part in (
+        "e.ppm is no PNG",
+        "f.jp2 is no PNG",
+        "g.jpg",
+        "is a link to a file that is not there",
+        "add --recursive",
+    ):
+        assert part in listed
+    assert "notes.txt" not in listed
+
+
+def test_recursive_takes_sub_folders_and_keeps_their_places(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="3 of 7 were not enhanced"):
+        enhance(folder_of_many(tmp_path / "many"), "-o", tmp_path / "out", "--recursive")
+    assert (tmp_path / "out" / "sub" / "d.png").exists()
+
+
+def test_strict_enhances_nothing_unless_all_can_be(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"e\.ppm is no PNG.*and 3 others"):
+        enhance(folder_of_many(tmp_path / "many"), "-o", tmp_path / "out", "--strict")
+    assert not (tmp_path / "out").exists()
+
+
+def test_errors_name_a_file_as_it_was_given_and_where_that_is(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.jpg").write_bytes(b"nothing")
+    with pytest.raises(SystemExit, match=rf"broken\.jpg \({tmp_path.resolve()}{os.sep}broken\.jpg\) is no PNG"):
+        enhance("broken.jpg", "-o", "x.png")
+
+
+def test_progress_counts_the_tiles_of_a_large_picture() -> None:
+    trained = library.load("dcad", "jpeg")
+    tiles: list[int] = []
+    picture = np.tile(data.camera(), (2, 3))
+    library.enhance(picture, trained, track=lambda places: tiles.append(len(places)) or places)
+    assert tiles == []  # it is within the budget
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qebench.networks.tiling.BUDGET", 2e8)
+        library.enhance(picture, trained, track=lambda places: tiles.append(len(places)) or places)
+    assert tiles[0] > 1

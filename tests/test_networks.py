@@ -3,6 +3,7 @@
 import functools
 import importlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from methods import dcad, esrgan, rbqe
 from methods.rbqe import network
 from methods.rbqe.powerqe import PowerQERBQE
 from qebench.common import plugins
-from qebench.networks import multi_exit, pixels, tiling
+from qebench.networks import extent, multi_exit, pixels, tiling
 from qebench.networks.network import describe
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -338,19 +339,38 @@ def test_padding_is_numpys_reflection_at_any_size(height: int, width: int, multi
 
 
 @settings(deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 6), st.integers(1, 40))
-def test_tiles_cover_every_pixel_once_with_their_margins(height: int, width: int, overlap: int, step: int) -> None:
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 6), st.integers(1, 40), st.integers(1, 40))
+def test_tiles_cover_every_pixel_once_with_their_margins(height: int, width: int, overlap: int, down: int, across: int):
+    cut = tiling.Cut(down + 2 * overlap, across + 2 * overlap, overlap)
     covered = np.zeros((height, width), int)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiling, "OVERLAP", overlap)
-        patch.setattr(tiling, "TILE", step + 2 * overlap)
-        for inner, outer in tiling.tiles(height, width):
-            covered[inner] += 1
-            for part, margin, size in zip(inner, outer, (height, width), strict=True):
-                assert margin.start == max(part.start - overlap, 0)
-                assert margin.stop == min(part.stop + overlap, size)
-                assert margin.stop - margin.start <= step + 2 * overlap
+    for inner, outer in tiling.tiles(height, width, cut):
+        covered[inner] += 1
+        for part, margin, size, side in zip(inner, outer, (height, width), (cut.height, cut.width), strict=True):
+            assert part.start - margin.start == (overlap if margin.start else 0)
+            assert margin.stop == size or margin.stop - part.stop == overlap
+            assert margin.stop - margin.start <= side
     assert (covered == 1).all()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 3), st.integers(500**2, 10**6))
+def test_tiles_keep_to_their_area_and_begin_on_the_grid(height: int, width: int, overlap: int, area: int) -> None:
+    cut = tiling.fit(height, width, area, 32 * overlap, 32)
+    assert cut.height * cut.width <= area
+    places = tiling.tiles(height, width, cut)
+    assert all(part.start % 32 == 0 for _, outer in places for part in outer)
+
+
+def test_tiles_of_16_megapixels_compute_a_quarter_more_at_most() -> None:
+    cut = tiling.fit(4096, 4096, 720_000, 32, 32)
+    computed = sum((o[0].stop - o[0].start) * (o[1].stop - o[1].start) for _, o in tiling.tiles(4096, 4096, cut))
+    assert computed < 1.25 * 4096**2
+
+
+def test_what_a_network_holds_is_what_its_tensors_take() -> None:
+    layers = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 1, 3, padding=1))
+    assert extent.bytes_per_pixel(describe(layers), 1, torch.device("cpu")) == 4 * (1 + 8 + 1)
+    assert extent.reach(describe(layers), 1, torch.device("cpu")) == 2  # pixels: two 3x3 convolutions
 
 
 class Blurs(nn.Module):
@@ -365,51 +385,52 @@ class Blurs(nn.Module):
             yield x
 
 
-@pytest.mark.parametrize("held", [0, 10**9])  # no result at a time but one; all exits
-def test_exits_by_tiles_are_those_of_the_whole_image(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut images over 60 pixels, in tiles of 48 with an overlap of 16."""
+    monkeypatch.setattr(tiling, "LEAST", 60)
+    monkeypatch.setattr(tiling, "choose", lambda network, planes, budget, held: CUT if budget < 1e12 else None)
+
+
+CUT = tiling.Cut(48, 48, 16)
+
+
+@pytest.mark.parametrize("budget", [0, 10**9])  # no result at a time but one; all exits
+def test_exits_by_tiles_are_those_of_the_whole_image(small_tiles: None, budget: int) -> None:
     x = torch.rand(1, 1, 75, 101)
-    whole = tiling.enhance(describe(Blurs()), x)
-    settings = {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": held}  # three 3x3 means see three pixels far
-    for name, value in settings.items():
-        monkeypatch.setattr(tiling, name, value)
-    torch.testing.assert_close(tiling.enhance(describe(Blurs()), x), whole, rtol=0, atol=1e-6)
-    torch.testing.assert_close(list(tiling.stages(describe(Blurs()), x, 2)), whole[1:], rtol=0, atol=1e-6)
+    whole = list(tiling.stages(describe(Blurs()), x, budget=math.inf))
+    by_tiles = list(tiling.stages(describe(Blurs()), x, budget=budget))
+    torch.testing.assert_close(by_tiles, whole, rtol=0, atol=1e-6)
+    later = list(tiling.stages(describe(Blurs()), x, 2, budget=budget))
+    torch.testing.assert_close(later, whole[1:], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("whole", [60, 2048])  # by tiles, in one piece
+@pytest.mark.parametrize("budget", [10**9, math.inf])  # by tiles, in one piece
 @pytest.mark.parametrize("channels", [1, 3])
-def test_8_bit_pictures_give_the_rounded_exits_of_their_values(
-    monkeypatch: pytest.MonkeyPatch, channels: int, whole: int
-) -> None:
-    for name, value in {"WHOLE": whole, "TILE": 48, "OVERLAP": 3}.items():
-        monkeypatch.setattr(tiling, name, value)
+def test_8_bit_pictures_give_the_rounded_exits_of_their_values(small_tiles: None, channels: int, budget: float) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (75, 101, channels)).astype(np.uint8)
-    expected = [pixels.to_bytes(exit) for exit in tiling.enhance(describe(Blurs()), pixels.to_tensor([picture], "cpu"))]
-    results = list(tiling.stages(describe(Blurs()), pixels.stack([picture], "cpu"), rounded=True))
+    exact = tiling.stages(describe(Blurs()), pixels.to_tensor([picture], "cpu"), budget=budget)
+    expected = [pixels.to_bytes(exit) for exit in exact]
+    results = list(tiling.stages(describe(Blurs()), pixels.stack([picture], "cpu"), rounded=True, budget=budget))
     assert [result.dtype for result in results] == [torch.uint8] * 3
     torch.testing.assert_close(results, expected, rtol=0, atol=0)
 
 
-def test_exits_of_a_large_image_are_computed_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"WHOLE": 60, "TILE": 48, "OVERLAP": 3, "HELD": 0}.items():
-        monkeypatch.setattr(tiling, name, value)
+def test_exits_of_a_large_image_are_computed_when_they_are_asked_for(small_tiles: None) -> None:
     model, x = Blurs(), torch.rand(1, 1, 75, 101)
-    tile_count = len(list(tiling.tiles(75, 101)))
-    counts = [model.computed for _ in tiling.stages(describe(model), x)]
+    tile_count = len(tiling.tiles(75, 101, CUT))
+    counts = [model.computed for _ in tiling.stages(describe(model), x, budget=0)]
     assert counts == [tile_count, tile_count * (1 + 2), tile_count * (1 + 2 + 3)]
 
 
-def test_tiles_give_what_the_whole_image_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_a_budget_images_go_by_tiles_and_give_the_same() -> None:
     torch.manual_seed(0)
     model = dcad.load(None, "cpu")
     for parameter in model.parameters():
         if parameter.dim() > 1:  # PyTorch's start values fade over ten layers, so that a seam would hardly show
             nn.init.kaiming_normal_(parameter)
-    x = torch.rand(2, 3, 75, 101)
-    whole = tiling.enhance(describe(model), x)
-    monkeypatch.setattr(tiling, "OVERLAP", 10)  # ten 3x3 convolutions see ten pixels far
-    monkeypatch.setattr(tiling, "WHOLE", 60)
-    monkeypatch.setattr(tiling, "TILE", 48)
-    torch.testing.assert_close(tiling.enhance(describe(model), x), whole, rtol=0, atol=1e-5)
-    monkeypatch.setattr(tiling, "OVERLAP", 4)
-    assert (tiling.enhance(describe(model), x)[0] - whole[0]).abs().max() > 1e-3  # the test sees a seam
+    x, seen = torch.rand(1, 1, 600, 530), []
+    whole = list(tiling.stages(describe(model), x, budget=math.inf))
+    tiled = list(tiling.stages(describe(model), x, track=lambda places: seen.extend(places) or places, budget=5e7))
+    assert len(seen) > 1
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)

@@ -84,9 +84,10 @@ def table() -> pd.DataFrame:
     rows = [record for method in LUMA for record in complexity.measure(method, 1)]
     rows += complexity.measure("rbqe-powerqe-v1", 3)
     for method in ("arcnn", "cbdnet", "dcad", "dncnn"):
-        for form, model in catalogue.networks(method):
-            count = sum(parameter.numel() for parameter in model.parameters())
-            rows.append({"method": method, "form": form, "exit": 1, "channels": model.channels, "params": count})
+        for network in catalogue.networks(method):
+            count = sum(parameter.numel() for parameter in network.module.parameters())
+            kind = {"form": network.form, "exit": 1, "channels": network.channels}
+            rows.append({"method": method, **kind, "params": count})
     counted = pd.DataFrame(rows).query("channels == 1 and gmacs_paper.notna() or channels == 3")
     return reproduction.compare(ours.collect(run, counted, []), "", run.methods)
 

@@ -7,6 +7,8 @@ sizes as `compressors.odd_size` has them.
 The decoder is libavcodec's, which agrees bit for bit with HM's.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from qebench.coding import hevc_metadata, odd_size, x265
@@ -31,6 +33,13 @@ def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     """Return the encoder settings used for images of this kind."""
     kind = "gray (4:0:0)" if image.ndim == 2 else f"BT.601 limited range, 4:2:0{odd_size.describe(image)}"
     return f"{kind}, {x265.SETTINGS}"
+
+
+def quality_of_file(path: Path) -> float | None:
+    """Return the mean QP in the slice headers of an HEIF file's HEVC picture, None for other files."""
+    from compressors.hevc import file_qp  # late, as it needs PyAV
+
+    return file_qp.of_file(path)
 
 
 def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> bytes:

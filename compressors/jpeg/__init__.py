@@ -54,6 +54,13 @@ def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
     return "gray (4:0:0)" if image.ndim == 2 else f"YCbCr {FORMATS[settings.subsampling][0]}"
 
 
+def quality_of_file(path: Path) -> float | None:
+    """Return the QF whose quantisation tables come nearest to those in a JPEG file, None for other files."""
+    from compressors.jpeg import estimate  # late: it makes tables by this module
+
+    return estimate.of_file(path)
+
+
 def encode(image: np.ndarray, quality: int, settings: Settings = DEFAULT) -> bytes:
     """Encode a uint8 (H, W) or (H, W, 3) image as a baseline JPEG file of quality factor `quality` (1..100)."""
     chroma, factors = FORMATS[settings.subsampling]

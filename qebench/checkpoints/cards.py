@@ -1,9 +1,28 @@
 """Model cards: the history that a weights file of ours carries in its own metadata, as Markdown."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from qebench.common import files
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """The codec that weights were trained for, and the ends of the range of qualities (QP or QF) among the pictures."""
+
+    compressor: str
+    lowest: float
+    highest: float
+
+
+def trained_on(weights: Path) -> TrainedOn | None:
+    """Return what a weights file says that it was trained on, None if it does not say; errors as in `metadata`."""
+    if weights.suffix != ".safetensors":
+        return None
+    data = json.loads(metadata(weights).get("training", "{}")).get("training_images", {})
+    qualities = json.loads(data.get("qualities", "[]"))
+    return TrainedOn(data["compressor"], min(qualities), max(qualities)) if qualities and "compressor" in data else None
 
 
 def card(weights: Path) -> str:

@@ -3,8 +3,11 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from qebench.common import plugins
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,13 @@ def check_quality(compressor: ModuleType, quality: int) -> None:
     if quality not in compressor.QUALITIES:
         span = f"{compressor.QUALITY} {compressor.QUALITIES[0]}..{compressor.QUALITIES[-1]}"
         raise ValueError(f"{_name(compressor)} takes {span}, not {quality}")
+
+
+def quality_of_file(compressor: str, path: Path) -> tuple[str, float | None]:
+    """Return what a codec calls its quality, as "QF", and that of a picture file; None if the codec can't tell it."""
+    module = plugins.find("compressors", compressor)
+    read = getattr(module, "quality_of_file", None)
+    return module.QUALITY.upper(), read(path) if read else None
 
 
 def encoded(compressor: ModuleType, image: Any, quality: int, settings: Any) -> tuple[bytes, str]:

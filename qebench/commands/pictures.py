@@ -2,15 +2,24 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qebench.commands import arguments
 from qebench.networks import thresholds
+
+if TYPE_CHECKING:
+    from qebench import library
+    from qebench.commands.own_files import Item
 
 
 def add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", help="pictures, or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder, or NAME.png for one picture")
+    parser.add_argument("--recursive", action="store_true", help="also the sub-folders of folders")
+    parser.add_argument("--strict", action="store_true", help="enhance nothing unless all can be")
+    parser.add_argument("--force", action="store_true", help="also outside the qualities that the weights know")
     parser.add_argument("--method", default="rbqe")
     parser.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
     parser.add_argument("--weights", type=Path, help="your own (default: those that ship)")
@@ -18,62 +27,109 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=thresholds.threshold, metavar="T[/T...]", help="of early exit (default: the compressor's)"
     )
     parser.add_argument("--exit", type=int, help="always take this exit")
+    parser.add_argument(
+        "--strength", type=_strength, default=1.0, metavar="0..1", help="how far from the decoded picture (default: 1)"
+    )
     arguments.add_device(parser)
 
 
 def run_enhance(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from qebench.commands import own_files
+
+    items = own_files.survey(options.inputs, options.output, options.recursive, options.compressor)
+    ready, refused = [item for item in items if not item.reason], [item for item in items if item.reason]
+    if refused and (options.strict or not ready):
+        raise ValueError(refused[0].reason + (f" (and {len(refused) - 1} others)" if len(refused) > 1 else ""))
+    if refused:
+        print(f"{len(refused)} of {len(items)} cannot be enhanced:", file=sys.stderr)
+        print("\n".join(f"  {item.reason}" for item in refused), file=sys.stderr)
+    device = arguments.device(options)
+    trained = {name: _load(options, name, device) for name in dict.fromkeys(item.compressor for item in ready)}
+    for item in tqdm(ready, unit="picture", disable=None):
+        tqdm.write(_enhance(item, trained[item.compressor], options))
+    if refused:
+        raise ValueError(f"{len(refused)} of {len(items)} were not enhanced, for the reasons above")
+
+
+def _load(options: argparse.Namespace, compressor: str, device: str) -> "library.Trained":
     from dataclasses import replace
 
+    from qebench import library
+
+    trained = library.load(options.method, options.weights or compressor, compressor, device)
+    count = trained.network.exit_count
+    if options.exit is not None and not 1 <= options.exit <= count:
+        raise ValueError(f"{options.method} has no exit {options.exit}: choose 1 to {count}")
+    if options.threshold is not None:
+        trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
+        thresholds.per_exit(options.threshold, count)
+    return trained
+
+
+def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespace) -> str:
+    """Write one picture, enhanced or as it is, and return the line that says which."""
     from tqdm import tqdm
 
     from qebench import library
-    from qebench.common import images
-    from qebench.datasets import originals
+    from qebench.common import files, images
     from qebench.networks.outputs import WrongOutput
 
-    nested = [originals.sources(path) if path.is_dir() else [path] for path in options.inputs]
-    sources = [path for paths in nested for path in paths]
-    outputs = _outputs(sources, options.output)
-    device = arguments.device(options)
-    loaded: dict[str, library.Trained] = {}
-    for source, output in tqdm(list(zip(sources, outputs, strict=True)), unit="picture", disable=None):
-        compressor = options.compressor or _compressor(source, images.container(source))
-        if compressor not in loaded:
-            weights = options.weights or compressor
-            loaded[compressor] = library.load(options.method, weights, compressor, device)
-        trained = loaded[compressor]
-        if options.threshold is not None:
-            trained = replace(trained, rule=replace(trained.rule, threshold=options.threshold))
-        picture = images.load(source)
-        if picture.remark:
-            tqdm.write(picture.remark, file=sys.stderr)
-        try:
-            result = library.enhance(picture.pixels, trained, options.exit)
-        except WrongOutput as error:
-            raise ValueError(f"{options.method}, image {source}: {error}") from error
-        images.write(output, result.picture, picture.about)
-        scores = ", ".join(f"{score:.3f}" for score in result.scores)
-        tqdm.write(f"{source} -> {output}: exit {result.exit}" + (f", scores {scores}" if scores else ""))
-
-
-def _compressor(source: Path, container: str) -> str:
-    """Return the compressor whose weights suit a picture file of this format."""
+    picture = images.load(item.source)
+    if picture.remark:
+        tqdm.write(picture.remark, file=sys.stderr)
+    told, outside = _judge(item, trained)
+    if outside and not options.force:
+        images.write(item.output, picture.pixels, picture.about)
+        return f"{item.source} -> {item.output}: {told}, left as it is: {outside} (--force enhances all the same)"
     try:
-        return {"JPEG": "jpeg", "HEIF": "hevc"}[container]
-    except KeyError:
-        raise ValueError(f"{source} is {container}, which does not tell what compressed it: add --compressor") from None
+        result = library.enhance(picture.pixels, trained, options.exit, options.strength, _count_tiles)
+    except WrongOutput as error:
+        raise ValueError(f"{options.method}, image {files.named(item.source)}: {error}") from error
+    images.write(item.output, result.picture, picture.about)
+    scores = ", ".join(f"{score:.3f}" for score in result.scores)
+    told = f"{told}, " if told else ""
+    return f"{item.source} -> {item.output}: {told}exit {result.exit}" + (f", scores {scores}" if scores else "")
 
 
-def _outputs(sources: list[Path], output: Path) -> list[Path]:
-    """Return a PNG path per source; raise ValueError if two would be one."""
-    if output.suffix.lower() == ".png":
-        if len(sources) > 1:
-            raise ValueError(f"{output} is one file, but there are {len(sources)} pictures: name a folder")
-        return [output]
-    outputs = [output / f"{source.stem}.png" for source in sources]
-    for source, path in zip(sources, outputs, strict=True):
-        if outputs.count(path) > 1:
-            raise ValueError(f"two pictures would be written as {path}: rename {source}")
-        if path.resolve() == source.resolve():
-            raise ValueError(f"{path} is the picture itself: name another folder")
-    return outputs
+def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str]:
+    """Return the quality of a file in words, and why the weights are not for it, each "" if there is nothing to say.
+
+    Warns on stderr if the file, or the weights, do not tell.
+    """
+    from tqdm import tqdm
+
+    from qebench.coding import interface
+    from qebench.common import files
+
+    known = trained.trained_on
+    if known is None:
+        tqdm.write(
+            f"warning: the weights for {files.named(item.source)} do not tell which qualities they were trained for: "
+            "they may make it worse",
+            file=sys.stderr,
+        )
+        return "", ""
+    name, quality = interface.quality_of_file(known.compressor, item.source)
+    span = f"the weights were trained for {name} {known.lowest:g} to {known.highest:g}"
+    if quality is None:
+        tqdm.write(
+            f"warning: {files.named(item.source)} does not tell its {name}, and {span}: they may make it worse",
+            file=sys.stderr,
+        )
+        return "", ""
+    return f"{name} {quality:.3g}", "" if known.lowest <= quality <= known.highest else span
+
+
+def _count_tiles(tiles: list) -> Iterable:
+    from tqdm import tqdm
+
+    return tqdm(tiles, unit="tile", leave=False, disable=None) if len(tiles) > 1 else tiles
+
+
+def _strength(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a number from 0 (the decoded picture) to 1")
+    return value

@@ -60,6 +60,12 @@ def writing(path: Path) -> Iterator[None]:
         raise OSError(f"{path} cannot be written: {os.strerror(code)}: {ADVICE[code]}") from error
 
 
+def named(path: Path) -> str:
+    """Return a path as it was given, and where it leads to if that is written otherwise."""
+    resolved = str(Path(path).resolve())
+    return resolved if resolved == str(path) else f"{path} ({resolved})"
+
+
 def temporary_name(path: Path) -> Path:
     """Return a hidden name beside `path` for this process alone, and remove what killed ones left by such a name."""
     for leftover in _leftovers(path.parent.absolute()):

@@ -77,7 +77,7 @@ def write(path: Path, image: np.ndarray, about: metadata.Metadata | None = None)
 
     Raises ValueError if `path` does not end in .png or the image is of another kind.
     """
-    if Path(path).suffix != ".png" or image.dtype != np.uint8 or image.shape[2:] not in [(), (3,)]:
+    if Path(path).suffix.lower() != ".png" or image.dtype != np.uint8 or image.shape[2:] not in [(), (3,)]:
         raise ValueError(f"{path}: give a name in .png and uint8 (H, W) or (H, W, 3), not {image.dtype} {image.shape}")
     with files.replacing(path) as temporary:
         options = about.options() if about else {}
@@ -159,7 +159,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{path} {error}") from error
+        raise ValueError(f"{files.named(path)} {error}") from error
 
 
 @contextmanager

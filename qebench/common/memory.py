@@ -7,32 +7,9 @@ when a process starts, so a command that computes starts itself again once.
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 SETTINGS = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_TOP_PAD_": str(2**30)}
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4  # of mallopt(3)
-SPARING = {M_TOP_PAD: 2**17, M_MMAP_THRESHOLD: 2**24, M_MMAP_MAX: 2**16}
-
-
-@contextmanager
-def sparing() -> Iterator[None]:
-    """For a while, map large tensors one by one and give them back at once, as without SETTINGS: slower but smaller.
-
-    The heap that SETTINGS make keeps tensors of different shapes in pieces, up to twice what is needed at a time.
-    """
-    if any(os.environ.get(name) != value for name, value in SETTINGS.items()):
-        yield
-        return
-    libc = ctypes.CDLL(None)
-    for choice, value in SPARING.items():
-        libc.mallopt(choice, value)
-    libc.malloc_trim(0)
-    try:
-        yield
-    finally:
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TOP_PAD, 2**30)
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 
 def settle() -> None:

@@ -68,7 +68,7 @@ def sources(folder: Path | None) -> list[Path]:
         raise ValueError(f"{folder} has no pictures: put files in it that end in {', '.join(SUFFIXES)}")
     seen: dict[str, Path] = {}
     for path in found:
-        _check_name(path)
+        check_name(path)
         # macOS and Windows would not tell Lena.png from lena.png, macOS two ways to write an accent neither
         stem = unicodedata.normalize("NFC", path.stem).casefold()
         if stem in seen:
@@ -77,7 +77,7 @@ def sources(folder: Path | None) -> list[Path]:
     return found
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
     """Raise ValueError if a picture's name cannot go into tables and the names of what is made of it."""
     strange = next((sign for sign in path.name if unicodedata.category(sign) in STRANGE), None)
     if strange is not None:

@@ -27,21 +27,33 @@ class Enhanced:
     scores: list[float]
 
 
-def enhance(network: Network, picture: np.ndarray, rule: Rule, exit: int | None, device: str) -> Enhanced:
+def enhance(
+    network: Network,
+    picture: np.ndarray,
+    rule: Rule,
+    exit: int | None,
+    device: str,
+    strength: float = 1.0,
+    track: tiling.Track = iter,
+) -> Enhanced:
     """Enhance one uint8 (H, W) or (H, W, 3) picture by a network of one or several exits.
 
     It stops where `rule` says, or at `exit` if given. RGB pictures are scored as they would be written, with 8 bits.
+    `strength` blends from the decoded picture (0) to the enhanced one (1), after the exit is chosen. `track` iterates
+    over the tiles of a large picture (`tiling`).
 
     Raises ValueError if the network has no such exit, or takes RGB and the picture is gray, or if there are not as many
-    thresholds as exits.
+    thresholds as exits, or if the strength is not in 0..1.
     """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength is {strength}: it goes from 0, the decoded picture, to 1")
     if exit is not None and not 1 <= exit <= network.exit_count:
         raise ValueError(f"{network.name} has no exit {exit}: choose 1 to {network.exit_count}")
     by_luma = picture.ndim == 3 and network.channels == 1
     decoded = pixels.stack([colour.luma(picture) if by_luma else picture], device)
 
     scores: list[float] = []
-    stages = tiling.stages(network, decoded, exit or 1, rounded=not by_luma)
+    stages = tiling.stages(network, decoded, exit or 1, rounded=not by_luma, track=track)
     if exit is None:
         for step in multi_exit.walk(stages, network.exit_count, rule):
             enhanced, taken = step.images, step.exit
@@ -49,7 +61,7 @@ def enhance(network: Network, picture: np.ndarray, rule: Rule, exit: int | None,
     else:
         enhanced, taken = next(stages), exit
     result = _with_luma(picture, decoded, enhanced) if by_luma else pixels.to_images(enhanced)[0]
-    return Enhanced(result, taken, scores)
+    return Enhanced(result if strength == 1 else _blended(picture, result, strength), taken, scores)
 
 
 def _with_luma(picture: np.ndarray, decoded: Tensor, enhanced: Tensor) -> np.ndarray:
@@ -59,4 +71,14 @@ def _with_luma(picture: np.ndarray, decoded: Tensor, enhanced: Tensor) -> np.nda
         rows = slice(top, top + STRIP)
         change = (enhanced[0, 0, rows] * 255 - decoded[0, 0, rows]).cpu().numpy()[..., None] * LUMA_GAIN
         result[rows] = (picture[rows] + change).round().clip(0, 255).astype(np.uint8)
+    return result
+
+
+def _blended(decoded: np.ndarray, enhanced: np.ndarray, strength: float) -> np.ndarray:
+    """Return uint8 pictures blended: `strength` of `enhanced`, the rest of `decoded`."""
+    result = np.empty_like(decoded)
+    for top in range(0, len(decoded), STRIP):
+        rows = slice(top, top + STRIP)
+        before = decoded[rows].astype(np.float32)
+        result[rows] = (before + strength * (enhanced[rows] - before)).round().astype(np.uint8)
     return result

@@ -154,7 +154,5 @@ def _missing(row: Any, methods: list[str], there: set[str]) -> str:
         )
     if row.method not in methods and row.method != "decoded":
         return f"{row.method} was not run: name it under methods in the config; methods/weights/README.md on weights"
-    return (
-        f"not among what was run: --configfile workflow/config/{row.protocol}.yaml; "
-        f"qebench dataset {row.dataset} says how to get its pictures"
-    )
+    pictures = "" if pd.isna(row.dataset) else f"; qebench dataset {row.dataset} says how to get its pictures"
+    return f"not among what was run: --configfile workflow/config/{row.protocol}.yaml{pictures}"
