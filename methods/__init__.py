@@ -1,19 +1,22 @@
-"""Enhancement methods: one module per method, plus what they share.
+"""Enhancement methods: one module per method.
 
-A method module has a docstring (authors, title, venue, what differs from the original) and
+A method's docstring names authors, title, venue and every difference from the original. The module defines
 
-    load(weights: Path | None, device) -> nn.Module
+- `CITATION`: first author, venue and year, as "Wang et al., DCC 2017", for the list of methods;
+- `load(weights: Path | None, device) -> nn.Module`.
 
-The module maps decoded images, float (N, C, H, W) in [0, 1], to enhanced ones of the same shape, unclipped. It may have
+The network maps decoded images, float (N, C, H, W) in [0, 1], to enhanced ones of the same shape, unclipped. It may
+have these attributes:
 
-- `channels`: 1 (the default: it is applied to luma, or to R, G and B apart), 3, or None for any;
-- `multiple`: what height and width must be a multiple of, default 1;
-- `exit_count`, if it has several exits, with `exits(x)`, a generator of the enhanced images of exit 1, 2, ... that
-  computes only what is new and takes the images to go on with, as a mask or indices, and `forward(x, exit)`, which
-  computes one exit alone;
-- `for_inference()`, which returns a faster form of the same results, and `for_training()`, one of the same gradients.
+- `channels`: 1 (the default), 3, or None for any number. A network of 1 channel gets luma, or R, G and B one by one.
+- `multiple`: height and width must be a multiple of it. The default is 1.
+- `exit_count`: the number of exits, if there are several. Such a network has two more functions:
+  `exits(x)` generates the enhanced images of exit 1, 2, ... and computes only the part that is new. The caller sends
+  back a mask or indices of the images that go on. `forward(x, exit)` computes one exit alone.
+- `for_inference()` returns a faster form with the same results, `for_training()` one with the same gradients.
 
-`qebench.networks` does everything else: padding, tiles, rounding.
+`qebench.networks` does padding, tiles and rounding.
 
-A network that was published in several forms lists them as FORMS (`forms.py`); its weights decide which one it is.
+A network that was published in several forms lists them as `FORMS` (`qebench.checkpoints.forms`). The weights decide
+which form it is.
 """

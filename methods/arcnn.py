@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Dong et al., ICCV 2015"
+
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return AR-CNN in the form that the weights are for (none: the paper's, random start values) on `device`."""

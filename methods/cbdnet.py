@@ -20,6 +20,8 @@ from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 from qebench.networks.layers.encoder_decoder import EncoderDecoder, convolutions
 
+CITATION = "Guo et al., CVPR 2019"
+
 WIDTH = 32  # channels within the estimation
 
 

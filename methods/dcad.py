@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Wang et al., DCC 2017"
+
 WIDTH = 64
 LAYERS = 10
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
+CITATION = "The decoded image itself, unenhanced: the zero of every gain."
+
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return the identity; it has no weights."""

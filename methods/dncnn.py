@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Zhang et al., IEEE Transactions on Image Processing 26(7), 2017"
+
 WIDTH = 64
 
 

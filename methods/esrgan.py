@@ -19,6 +19,8 @@ from torch.nn import functional
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Wang et al., ECCV Workshops 2018"
+
 WIDTH = 32  # channels between blocks
 SLOPE = 0.2  # of LeakyReLU
 RESIDUAL_SCALE = 0.2  # the paper's beta

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Jiang et al., ICCV 2021"
+
 WIDTHS = (64, 128, 256, 512)  # channels at full, half, quarter and eighth resolution
 BLOCKS = 4  # per resolution, on each way
 EMBEDDING = 512

@@ -21,6 +21,8 @@ from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 from qebench.networks import pixels
 
+CITATION = "Zamir et al., CVPR 2021"
+
 WIDTHS = (16, 32, 48)  # channels at full, half and quarter resolution in stages 1 and 2
 STAGE3_WIDTH = 32
 SMALLEST = 8  # pixels: quarters then have at least one at a quarter of the resolution

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Yang et al., IEEE Transactions on Circuits and Systems for Video Technology 29(7), 2019"
+
 WIDTHS = (128, 64, 64, 32)
 KERNELS = (9, 7, 3, 1, 5)
 

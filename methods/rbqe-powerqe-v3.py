@@ -13,6 +13,8 @@ from torch import nn
 from methods.rbqe.powerqe import PowerQERBQE, Version
 from qebench.checkpoints import reading
 
+CITATION = "Xing et al., ECCV 2020"
+
 VERSION = Version(
     width=32,
     pre_activation=False,

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 
+CITATION = "Zhang et al., CVPR 2018"
+
 WIDTH = 32  # channels of a feature, and those that a dense layer adds
 BLOCKS = 4
 LAYERS = 4  # dense layers of a block

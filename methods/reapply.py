@@ -15,6 +15,8 @@ from compressors import jpeg
 from compressors.jpeg import estimate
 from qebench.networks import pixels
 
+CITATION = "Nosratinia, Journal of VLSI Signal Processing 27, 2001"
+
 # In each direction all eight phases of luma's 8x8 blocks. For RGB their halves are also spread over the blocks of 4:2:0
 # chroma, 16x16 pixels: with 0 to 7 it gains 0.49 instead of 0.62 dB (four validation pictures, QF 10).
 SHIFTS = (0, 9, 2, 11, 4, 13, 6, 15)  # pixels

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from compressors.jpeg import estimate
 from qebench.networks import pixels
 
+CITATION = "Nosratinia, Journal of VLSI Signal Processing 27, 2001"
+
 # The best QPs for the mean PSNR gain on the luma of the 41 pictures of CID22's validation part: one per JPEG
 # quality factor, with linear interpolation between, and for HEVC (x265) at QP 22, 27, 32, 37 and 42 together.
 JPEG_QP = {10: 17, 20: 10, 30: 8, 40: 7, 50: 6, 60: 6, 70: 5, 80: 4, 90: 3}

@@ -16,6 +16,8 @@ from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
 from qebench.networks.layers.encoder_decoder import EncoderDecoder
 
+CITATION = "Ronneberger et al., MICCAI 2015"
+
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return U-Net for the channels that the weights are for (none: luma, with random start values) on `device`."""

@@ -20,19 +20,21 @@ from qebench.common import plugins
 ROOT = plugins.ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
-PROGRAMS = ("python", "make", "snakemake", "pip", "conda", ".venv/bin/")
-# Not run, but parsed: every option must be one of the step's.
+PROGRAMS = ("qebench ", "python", "make", "snakemake", "pip", "conda", ".venv/bin/")
+# Not run, but parsed: every option must be one of the command's.
 LONG = {
-    "benchmarks verify": "needs finished results; tests/test_provenance.py runs it",
-    "benchmarks compare": "needs two folders of results; tests/test_provenance.py runs it",
-    "benchmarks export": "needs finished results; tests/test_provenance.py runs it",
-    "benchmarks dataset": "downloads, or checks pictures that are not here; tests/test_collections.py runs it",
-    "benchmarks jpeg-literature": "needs classic5 and LIVE1; tests/test_literature.py runs it",
-    "benchmarks rbqe-speed": "minutes",
-    "benchmarks exit-cost": "minutes",
-    "benchmarks exit-check": "needs finished results; tests/test_evaluate.py runs it",
-    "methods import": "needs the authors' file; tests/test_conversion.py runs it",
-    "methods train": "needs pictures to train on, and hours; tests/test_training_runs.py runs it",
+    "verify": "needs finished results; tests/test_provenance.py runs it",
+    "compare": "needs two folders of results; tests/test_provenance.py runs it",
+    "archive": "needs finished results; tests/test_provenance.py runs it",
+    "dataset": "downloads, or checks pictures that are not here; tests/test_collections.py runs it",
+    "import": "needs the authors' file; tests/test_conversion.py runs it",
+    "train": "needs pictures to train on, and hours; tests/test_training_runs.py runs it",
+    "step latency-keep": "needs finished results; tests/test_latency.py runs it",
+    "study jpeg-literature": "needs classic5 and LIVE1; tests/test_literature.py runs it",
+    "study rbqe-speed": "minutes",
+    "study training-speed": "minutes",
+    "study exit-cost": "minutes",
+    "study exit-check": "needs finished results; tests/test_evaluate.py runs it",
 }
 # Not run and not parsed.
 ELSEWHERE = {
@@ -51,7 +53,7 @@ def commands(page: Path) -> list[str]:
     for block in re.findall(r"(?:^(?: {4}| {7}).*\n(?:\n(?= {4}))?)+", text, re.M):
         lines = re.sub(r"\\\n\s*", "", re.sub(r"^ {4}( {3}(?=\S))?", "", block, flags=re.M))
         found += re.findall(r"^python - <<'END'\n(?s:.*?)^END$|^\S.*$", lines, re.M)
-    named = re.findall(r"`(python -m \w+ [\w-]+)[^`]*`", re.sub(r"^ {4}.*$", "", text, flags=re.M))
+    named = re.findall(r"`(qebench (?:step |study )?[a-z][\w-]*)[^`]*`", re.sub(r"^ {4}.*$", "", text, flags=re.M))
     return [command for command in found if command.startswith(PROGRAMS)] + [f"{step} --help" for step in named]
 
 
@@ -87,8 +89,11 @@ def parsed(command: str) -> str:
         return f"set -o pipefail; make --dry-run {shlex.join(words[1:])} | sed -n {shlex.quote(snakemake)} | bash -e"
     if words[0].endswith("snakemake"):
         return f"{command} --dry-run --quiet all"
-    step = " ".join(words[2:4]) if words[:2] == ["python", "-m"] else ""
-    return f"{shlex.join(words[:4])} --help" if step in LONG else command
+    if words[0].endswith("qebench"):  # the installed one may run another copy of the tree
+        command = command.replace(words[0], "python -m qebench", 1)
+        verb = words[1 : 3 if words[1] in ("step", "study") else 2]
+        return f"{shlex.join(['python', '-m', 'qebench', *verb])} --help" if " ".join(verb) in LONG else command
+    return command
 
 
 @pytest.fixture(scope="module")

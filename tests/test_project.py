@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -26,19 +27,63 @@ COMPRESSORS = [plugins.find("compressors", name) for name in plugins.names("comp
 every_compressor = pytest.mark.parametrize("compressor", COMPRESSORS, ids=lambda module: module.__name__)
 
 
-def test_conda_installs_what_pip_installs():
+@pytest.mark.parametrize(
+    ("file", "required"),
+    [
+        ("environment.yml", PROJECT["dependencies"]),
+        ("environment-test.yml", PROJECT["optional-dependencies"]["test"]),
+    ],
+)
+def test_conda_installs_what_pip_installs_in_the_pinned_versions(file: str, required: list[str]) -> None:
+    dependencies = yaml.safe_load((ROOT / file).read_text())["dependencies"]
+    assert dependencies[-1]["pip"] == [f"{Requirement(line).name}=={pinned(line)}" for line in required]
+
+
+def test_conda_takes_the_python_of_the_project() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert environment[0] == f"python{PROJECT['requires-python']}"
-    assert environment[-1]["pip"] == REQUIREMENTS
+
+
+def pinned(line: str) -> str:
+    """Return the version that constraints.txt has for a requirement."""
+    pins = [Requirement(pin) for pin in (ROOT / "constraints.txt").read_text().splitlines()]
+    (pin,) = (pin for pin in pins if pin.name.lower() == Requirement(line).name)
+    (version,) = (specifier.version for specifier in pin.specifier if specifier.operator == "==")
+    return version
 
 
 @pytest.mark.parametrize("line", REQUIREMENTS)
-def test_every_dependency_is_pinned_within_its_bounds(line):
-    pins = [Requirement(pin) for pin in (ROOT / "constraints.txt").read_text().splitlines()]
-    requirement = Requirement(line)
-    (pin,) = (pin for pin in pins if pin.name.lower() == requirement.name)
-    (version,) = (specifier.version for specifier in pin.specifier if specifier.operator == "==")
-    assert version in requirement.specifier
+def test_every_dependency_is_pinned_within_its_bounds(line: str) -> None:
+    assert pinned(line) in Requirement(line).specifier
+
+
+def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    released = re.findall(r"^## \[([\d.]+)\] - ([\d-]+)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert (PROJECT["version"], citation["version"]) == (released[0][0], released[0][0])
+    assert str(citation["date-released"]) == released[0][1]
+
+
+def keys(schema: dict, prefix: str = "") -> set[str]:
+    """Return the keys of a schema of mappings, with dots between, and NAME for names that users choose."""
+    found = set()
+    for name, inner in schema.get("properties", {}).items():
+        found |= {f"{prefix}{name}"} | keys(inner, f"{prefix}{name}.")
+    if isinstance(inner := schema.get("additionalProperties"), dict):
+        found |= {f"{prefix}NAME"} | keys(inner, f"{prefix}NAME.")
+    return found
+
+
+def test_every_key_of_the_config_is_explained() -> None:
+    schema = yaml.safe_load(config.SCHEMA.read_text())
+    page = (ROOT / "workflow/config/README.md").read_text()
+    assert set(re.findall(r"^\| `([\w.]+)` \|", page, re.M)) == keys(schema)
+
+
+def test_every_configuration_is_explained() -> None:
+    page = (ROOT / "workflow/config/README.md").read_text()
+    files = {path.name for path in (ROOT / "workflow/config").glob("*.yaml")}
+    assert set(re.findall(r"^\| \[([\w.]+\.yaml)\]", page, re.M)) == files
 
 
 def test_tracked_files_name_no_path_of_a_machine():

@@ -14,6 +14,8 @@ from methods.rbqe import cpu, training
 from methods.rbqe.network import RBQE
 from qebench.checkpoints import reading
 
+CITATION = "Xing et al., ECCV 2020"
+
 
 def load(weights: Path | None, device: str) -> nn.Module:
     """Return RBQE with the given weights (none: PyTorch's random start values) on `device`."""

@@ -1,6 +1,5 @@
 """The methods there are: their published forms with parameters and exits, the weights at hand, and the sources."""
 
-import re
 from dataclasses import replace
 
 import torch
@@ -12,11 +11,6 @@ from qebench.networks.network import Network, describe
 
 SOURCE_WIDTH = 48  # characters, so that the whole table has less than 140
 WEIGHTS = plugins.ROOT / "methods/weights"
-AUTHOR = r"(?:[A-Z]\.[ -]?)+([A-Z][\w-]+)"
-YEAR = r"(?:19|20)\d\d\b"
-CITATION = re.compile(
-    rf'{AUTHOR}((?:,| and) {AUTHOR})*, (?:"[^"]+", (.*?{YEAR})|([\w ]+ {YEAR}))'
-)  # the title may be left out
 
 
 def networks(method: str) -> list[Network]:
@@ -37,15 +31,8 @@ def networks(method: str) -> list[Network]:
 
 
 def source(method: str) -> str:
-    """Return who published a method and where, "Wang et al., DCC 2017", or its summary if its docstring does not tell.
-
-    The docstring tells it as `T. Wang, M. Chen, H. Chao, "A Novel ...", DCC 2017`.
-    """
-    citation = CITATION.search(" ".join((plugins.find("methods", method).__doc__ or "").split()))
-    if citation is None:
-        return plugins.summary("methods", method)
-    first, others, _, titled, untitled = citation.groups()
-    return f"{first}{' et al.' if others else ''}, {titled or untitled}"
+    """Return a method's `CITATION`, as "Wang et al., DCC 2017", or the first line of its docstring if it has none."""
+    return getattr(plugins.find("methods", method), "CITATION", None) or plugins.summary("methods", method)
 
 
 def weights() -> dict[str, list[str]]:
