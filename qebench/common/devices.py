@@ -5,6 +5,7 @@ name, "cuda:1", so that the second GPU is not answered for by the first.
 """
 
 import contextlib
+import gc
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,8 @@ def peak_bytes(compute: Callable[[], object], device: str) -> int:
 
 
 def release(device: str) -> None:
-    """Give a GPU's memory that PyTorch keeps for reuse back, as after torch.OutOfMemoryError."""
+    """Give a GPU's memory that nothing uses any more back, as after torch.OutOfMemoryError."""
+    gc.collect()  # errors keep the tensors of their frames in cycles
     if gpu := module(device):
         gpu.empty_cache()
 

@@ -24,7 +24,7 @@ Measure = Callable[[list[np.ndarray], list[np.ndarray], float], Found]  # the la
 CPU_BATCH = 1  # images
 MOST = 8  # images: beyond that a GPU gains little, and the CPU holds two such batches
 SHARE = 0.7  # of the memory that is free: the rest is for pieces between tensors
-METRICS = 512  # bytes per value of an image that metrics and scores take in float64, beside the network or after it
+METRICS = 192  # bytes per value of an image that metrics and scores take in float64, beside the network or after it
 
 
 def size(network: Network, device: str) -> Callable[[np.ndarray], int]:
@@ -49,7 +49,7 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
     Raises what `measure` does, torch.OutOfMemoryError included if even tiles are too large; the `place` of an
     outputs.WrongOutput is that in the batch.
     """
-    waiting, budget = [range(len(batch[0]))], tiling.MEASURED
+    waiting, budget, tiled = [range(len(batch[0]))], tiling.MEASURED, False
     while waiting:
         places = waiting.pop(0)
         names = [batch[0][place] for place in places]
@@ -60,7 +60,7 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
             error.place = places[error.place]
             raise
         except torch.OutOfMemoryError:
-            if len(places) == 1 and budget == tiling.BUDGET:
+            if len(places) == 1 and tiled:
                 raise
             found = None  # and the tensors go with the frames of the error
         if found is not None:
@@ -71,7 +71,8 @@ def measured(batch: Batch, measure: Measure, device: str) -> Iterator[tuple[list
             waiting[:0] = [places[: len(places) // 2], places[len(places) // 2 :]]
         else:
             print(f"from {names[0]} on by tiles: {device} has too little memory for it in one piece", file=sys.stderr)
-            waiting, budget = [places, *waiting], tiling.BUDGET
+            waiting, tiled = [places, *waiting], True
+            budget = min(tiling.BUDGET, SHARE * devices.free_bytes(device))
 
 
 def read(manifest: Path, decoded: Path, size: Callable[[np.ndarray], int]) -> Iterator[Batch]:

@@ -1,5 +1,10 @@
 """Measure what tiles depend on: how much memory a network takes for a pixel, and how far around a pixel it looks."""
 
+import copy
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,7 +17,7 @@ FARTHEST = 128  # pixels around a block that are looked at for its reach
 BLOCK = 32  # pixels: all places that strides and pooling tell apart
 SHARE = 1e-3  # of a result's gradient that may come from beyond the reach: 1/10 gray level of an edge of 100
 
-
+T = TypeVar("T", int, float)
 _MEMORY: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
 _REACH: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
@@ -20,7 +25,8 @@ _REACH: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 def bytes_per_pixel(network: Network, channels: int, device: torch.device) -> float:
     """Return the most bytes that a network holds at a time for a pixel, its float32 input included; measured once."""
     if network.module not in _MEMORY:
-        _MEMORY[network.module] = 4 * channels + footprint.bytes_per_pixel(network, str(device))
+        held = _where_it_fits(lambda each, place: footprint.bytes_per_pixel(each, str(place)), network, device)
+        _MEMORY[network.module] = 4 * channels + held
     return _MEMORY[network.module]
 
 
@@ -32,8 +38,16 @@ def reach(network: Network, channels: int, device: torch.device) -> int:
     """
     if network.module not in _REACH:
         with torch.inference_mode(False):  # tensors of inference have no gradients
-            _REACH[network.module] = _reach(network, channels, device)
+            measure = lambda each, place: _reach(each, channels, place)  # noqa: E731
+            _REACH[network.module] = _where_it_fits(measure, network, device)
     return _REACH[network.module]
+
+
+def _where_it_fits(measure: Callable[[Network, torch.device], T], network: Network, device: torch.device) -> T:
+    """Return what is measured of a network on a device, or of a copy on the CPU if the device has no room for it."""
+    with suppress(torch.OutOfMemoryError):
+        return measure(network, device)
+    return measure(replace(network, module=copy.deepcopy(network.module).cpu()), torch.device("cpu"))
 
 
 def _reach(network: Network, channels: int, device: torch.device) -> int:

@@ -5,6 +5,7 @@ and more memory than there is (`memory.limit`). It is one of PyTorch's devices u
 tested is the code as it is. What a real GPU does otherwise stays untested: rounding, streams, and times.
 """
 
+import gc
 import time
 import weakref
 from collections.abc import Callable
@@ -56,6 +57,7 @@ class Memory:
     @contextmanager
     def limited(self, spare: int) -> Any:
         """Leave no more than `spare` bytes beside what is in use."""
+        gc.collect()  # what nothing uses any more is not in use
         self.limit = self.used + spare
         try:
             yield
