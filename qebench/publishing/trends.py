@@ -41,11 +41,11 @@ def judge(results: Results) -> pd.DataFrame:
 def p_value(chain: pd.DataFrame) -> float:
     """Return the largest one-sided p-value between neighbouring columns, of which the right one is to be the larger.
 
-    The rows are pictures; those with equal values are left out of a comparison. NaN for fewer than two pictures.
+    The rows are pictures; those with equal values are left out of a comparison. NaN for fewer than two pictures or columns.
     """
     from scipy import stats
 
-    if len(chain) < 2:
+    if min(chain.shape) < 2:
         return float("nan")
     differences = [(chain[right] - chain[left]).to_numpy() for left, right in pairwise(chain)]
     return max(
