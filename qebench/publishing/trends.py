@@ -41,7 +41,8 @@ def judge(results: Results) -> pd.DataFrame:
 def p_value(chain: pd.DataFrame) -> float:
     """Return the largest one-sided p-value between neighbouring columns, of which the right one is to be the larger.
 
-    The rows are pictures; those with equal values are left out of a comparison. NaN for fewer than two pictures or columns.
+    The rows are pictures; those with equal values are left out of a comparison. NaN for fewer than two
+    pictures or columns.
     """
     from scipy import stats
 
