@@ -33,7 +33,10 @@ rule table:
         runtime=hours(1),
     params:
         code=lambda wildcards: code(
-            f"benchmarks.tables.{wildcards.table}", *exit_rules_code(wildcards.table), "qebench.common.typesetting", MEASUREMENTS
+            f"benchmarks.tables.{wildcards.table}",
+            *exit_rules_code(wildcards.table),
+            "qebench.common.typesetting",
+            MEASUREMENTS,
         ),
         thresholds=THRESHOLDS,
         exit_rules=" ".join(config["exit_rules"]),
@@ -70,7 +73,10 @@ rule figure:
         runtime=hours(1),
     params:
         code=lambda wildcards: code(
-            f"benchmarks.figures.{wildcards.figure}", *exit_rules_code(wildcards.figure), "qebench.common.style", MEASUREMENTS
+            f"benchmarks.figures.{wildcards.figure}",
+            *exit_rules_code(wildcards.figure),
+            "qebench.common.style",
+            MEASUREMENTS,
         ),
         thresholds=THRESHOLDS,
         exit_rules=" ".join(config["exit_rules"]),
