@@ -256,9 +256,9 @@ EDITS = {  # of a shared file: what in it is replaced, the target, and the jobs 
     "the score": ("qebench/iqa/definition.py", "0.004", "0.005", {"evaluate": 4, "latency": 2} | MEASURED),
     "a metric": ("benchmarks/metrics/ssim.py", "1.5", "1.6", {"evaluate": 4} | MEASURED),
     "evaluation": (
-        "qebench/evaluation/evaluate.py",
-        "CPU_BATCH, GPU_BATCH = 1",
-        "CPU_BATCH, GPU_BATCH = 2",
+        "qebench/evaluation/batches.py",
+        "CPU_BATCH = 1",
+        "CPU_BATCH = 2",
         {"evaluate": 4} | MEASURED,
     ),
     "running a codec": (
@@ -271,7 +271,7 @@ EDITS = {  # of a shared file: what in it is replaced, the target, and the jobs 
         "qebench/cost/complexity.py",
         "GIGA = 1e9",
         "GIGA = 1e10",
-        {"complexity": 2, "latency": 2, "table": 1},
+        {"complexity": 2, "table": 1},
     ),
     "printing": ("qebench/common/typesetting.py", "†", "*", {"table": 1}),
     "a comment": ("qebench/coding/x265.py", "MIN_SIDE = 32  #", "MIN_SIDE = 32  # of a side:", {}),
