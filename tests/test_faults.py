@@ -33,15 +33,15 @@ RESULTS = [
     "jpeg=0.9",
 ]
 RESULTS += ["--methods", "decoded", "dcad", "--protocol", "luma"]
-COMPRESS = ["compressors", "folder", "jpeg", "originals.csv", "--workers", "2"]
-EVALUATE = ["benchmarks", "evaluate"]
+COMPRESS = ["qebench", "step", "compress", "jpeg", "originals.csv", "--workers", "2"]
+EVALUATE = ["qebench", "step", "evaluate"]
 IMAGES = ["--originals", "originals.csv", "--decoded", "decoded/50.csv", "decoded/10.csv", *KEYS, *CPU]
-TRAIN = ["methods", "train", "dcad", "--compressor", "jpeg", "--qualities", "50", "10", "--steps", "4", "--batch", "2"]
+TRAIN = ["qebench", "train", "dcad", "--compressor", "jpeg", "--qualities", "50", "10", "--steps", "4", "--batch", "2"]
 TRAIN += ["--patch", "32", "--no-half", "--data", "pictures", "--validation", "validation", "--pairs", "pairs", *CPU]
 
 # What is run, in this order, and what it makes. Paths are relative to the folder of the run.
 STAGES = {
-    "prepare": (["benchmarks", "prepare", "pictures", "--colour", "luma", "-o", "originals.csv"], ["originals*"]),
+    "prepare": (["qebench", "step", "prepare", "pictures", "--colour", "luma", "-o", "originals.csv"], ["originals*"]),
     "compress 50": ([*COMPRESS, "-q", "50", "-o", "decoded/50.csv"], ["decoded/50*"]),
     "compress 10": ([*COMPRESS, "-q", "10", "-o", "decoded/10.csv"], ["decoded/10*"]),
     "evaluate decoded": ([*EVALUATE, "decoded", *IMAGES, "-o", "decoded.parquet"], ["decoded.parquet"]),
@@ -49,10 +49,10 @@ STAGES = {
         [*EVALUATE, "dcad", "--weights", "dcad-luma-jpeg.safetensors", *IMAGES, "-o", "dcad.parquet"],
         ["dcad.parquet"],
     ),
-    "merge": (["benchmarks", "merge", "decoded.parquet", "dcad.parquet", "-o", "all.parquet"], ["all.parquet"]),
-    "complexity": (["benchmarks", "complexity", "dcad", "-o", "dcad.csv"], ["dcad.csv"]),
-    "table": (["benchmarks", "table", "bd_rate", *RESULTS, "-o", "published/bd_rate.csv"], ["published/bd_rate*"]),
-    "figure": (["benchmarks", "figure", "gains", *RESULTS, "-o", "published/gains.pdf"], ["published/gains*"]),
+    "merge": (["qebench", "step", "merge", "decoded.parquet", "dcad.parquet", "-o", "all.parquet"], ["all.parquet"]),
+    "complexity": (["qebench", "step", "complexity", "dcad", "-o", "dcad.csv"], ["dcad.csv"]),
+    "table": (["qebench", "step", "table", "bd_rate", *RESULTS, "-o", "published/bd_rate.csv"], ["published/bd_rate*"]),
+    "figure": (["qebench", "step", "figure", "gains", *RESULTS, "-o", "published/gains.pdf"], ["published/gains*"]),
     "pairs": ([*TRAIN, "-o", "trained/dcad-luma-jpeg.safetensors"], ["trained", "pairs"]),
     "train": ([*TRAIN, "-o", "trained/dcad-luma-jpeg.safetensors"], ["trained"]),
 }
@@ -291,7 +291,7 @@ def test_an_encoder_that_fails_is_told_and_does_no_harm(fault, folder, tmp_path)
     encoder.write_text(f'#!/bin/sh\n[ "$1" = -verbose ] && exec cjpeg -verbose\n{action}\n')
     encoder.chmod(0o755)
     folder.remove("cjpeg")
-    limits = {"compressors.folder.TIME_LIMIT": 1} if fault == "hangs" else {}
+    limits = {"qebench.coding.folder.TIME_LIMIT": 1} if fault == "hangs" else {}
     folder.fault("cjpeg", words, environment={"CJPEG": str(encoder)}, constants=limits)
     assert not list(folder.place.glob("decoded/*by-cjpeg*"))
     folder.finish("cjpeg")
