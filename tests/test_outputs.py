@@ -35,8 +35,11 @@ class Faulty(nn.Module):
         self.fault = fault
 
     def exits(self, x: Tensor) -> Iterator[Tensor]:
-        yield x + 0
-        yield self.fault(x)
+        yield self(x, 1)
+        yield self(x, 2)
+
+    def forward(self, x: Tensor, exit: int = 2) -> Tensor:
+        return self.fault(x) if exit == 2 else x + 0
 
 
 def with_value(x: Tensor, value: float) -> Tensor:

@@ -25,10 +25,10 @@ def read(bitstream: bytes, container: str) -> np.ndarray:
 
     Raises ValueError if it is not a whole file of `container` with one 8-bit gray or RGB picture.
     """
-    if container == "JPEG":
-        damage.check_jpeg(bitstream)
     try:
         image = Image.open(io.BytesIO(bitstream), formats=[container])
+        if container == "JPEG":
+            damage.check_jpeg(bitstream)
         frames = getattr(image, "n_frames", 1)
         pixels = np.asarray(image)
     except Exception as error:  # decoders raise a dozen kinds for damaged files

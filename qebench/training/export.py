@@ -1,12 +1,14 @@
 """Weights to ship: in less room where that is harmless, with model card and validation curves beside them."""
 
 import json
+from math import inf
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from qebench.checkpoints import cards, reading, rounding
 from qebench.common import files, plugins
+from qebench.networks import outputs
 from qebench.training import curves, loop, pair_files, pair_sources, validation
 
 HARMLESS = 0.002  # dB that rounding may cost at any quality and exit
@@ -80,7 +82,11 @@ def _smallest(
     for way, rounded in WAYS.items():
         stored = rounded(state)
         model.load_state_dict(rounding.floats(stored))  # which makes them float32 again
-        after = validation.gains(model, validation_pairs, device)
+        try:
+            after = validation.gains(model, validation_pairs, device)
+        except outputs.WrongOutput:  # too large for this way, weights become infinite
+            costs = [inf]
+            continue
         costs = _costs(before, after)
         if all(cost < HARMLESS for cost in costs):  # false for what is no number
             return way, stored, after, max(costs)
