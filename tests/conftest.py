@@ -5,12 +5,10 @@ from pathlib import Path
 
 import hypothesis
 import numpy as np
-import pictures
 import pytest
-import skimage
 import torch
-from helpers import pretend_gpu
-from PIL import Image
+from helpers import pictures, pretend_gpu
+from helpers.pictures import photograph
 
 from qebench.training import pairs
 
@@ -54,11 +52,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     counts[name] += count
     if counts["injected"]:
         terminalreporter.write_line(f"faults injected: {counts['injected']}, identical ends: {counts['identical']}")
-
-
-def photograph(name: str) -> np.ndarray:
-    """Return a picture of scikit-image's wheel, uint8 (H, W) or (H, W, 3), as it is stored."""
-    return np.asarray(Image.open(Path(skimage.__file__).parent / "data" / f"{name}.png"))
 
 
 @pytest.fixture(scope="session")

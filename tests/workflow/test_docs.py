@@ -1,0 +1,153 @@
+"""The commands of README and docs run as written: short ones are run, of long ones it is checked that they would."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import trees
+from PIL import Image
+
+from compressors import bpg, hm
+from qebench.common import plugins
+
+ROOT = plugins.ROOT
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BIN = Path(sys.executable).parent
+PROGRAMS = ("qebench ", "python", "make", "snakemake", "pip", "conda", ".venv/bin/")
+# Not run, but parsed: every option must be one of the command's.
+LONG = {
+    "verify": "needs finished results; tests/common/test_provenance.py runs it",
+    "compare": "needs two folders of results; tests/common/test_provenance.py runs it",
+    "archive": "needs finished results; tests/common/test_provenance.py runs it",
+    "dataset": "downloads, or checks pictures that are not here; tests/datasets/test_collections.py runs it",
+    "import": "needs the authors' file; tests/checkpoints/test_conversion.py runs it",
+    "train": "needs pictures to train on, and hours; tests/training/test_training_runs.py runs it",
+    "step latency-keep": "needs finished results; tests/cost/test_latency.py runs it",
+    "study jpeg-literature": "needs classic5 and LIVE1; tests/evaluation/test_literature.py runs it",
+    "study rbqe-speed": "minutes",
+    "study training-speed": "minutes",
+    "study exit-cost": "minutes",
+    "study exit-check": "needs finished results; tests/evaluation/test_evaluate.py runs it",
+}
+# Not run and not parsed.
+ELSEWHERE = {
+    r"pip install|\.venv/bin/pip install|conda env create": "needs a package index",
+    r"snakemake --executor": "needs a cloud and its plug-ins, which docs/cluster.md says",
+    r"python - .*results/measurements\.parquet": "needs finished results",
+    r"(\.venv/bin/)?snakemake --unlock": "there is no lock",
+    r"make reproduction|python -m pytest": "takes long; tests/publishing/test_scoreboard.py runs its parts",
+}
+
+
+def commands(page: Path) -> list[str]:
+    """Return the commands of a page: those of its indented blocks, and the help of steps that its text names."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    found = []
+    for block in re.findall(r"(?:^(?: {4}| {7}).*\n(?:\n(?= {4}))?)+", text, re.M):
+        lines = re.sub(r"\\\n\s*", "", re.sub(r"^ {4}( {3}(?=\S))?", "", block, flags=re.M))
+        found += re.findall(r"^python - <<'END'\n(?s:.*?)^END$|^\S.*$", lines, re.M)
+    named = re.findall(r"`(qebench (?:step |study )?[a-z][\w-]*)[^`]*`", re.sub(r"^ {4}.*$", "", text, flags=re.M))
+    return [command for command in found if command.startswith(PROGRAMS)] + [f"{step} --help" for step in named]
+
+
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+RUN = [command for command in COMMANDS if not any(re.match(each, command, re.S) for each in ELSEWHERE)]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree with the pictures and files that the pages take for granted."""
+    tree = trees.copy(tmp_path_factory.mktemp("docs") / "tree")
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    pictures = ["photo.png", "photo.jpg", "path/to/photos/one.png", "data/raise/r000da54ft.TIF", "data/DIV2K/0801.png"]
+    pictures += ["data/LIVE1/bikes.png", "data/kodak24/kodim01.png", "data/train/one.png", "data/validation/two.png"]
+    for name in pictures:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise).save(tree / name)
+    (tree / "photo.bpg").write_bytes(bpg.encode(noise, 37))
+    (tree / "mine.yaml").write_text("dataset: mine\nfolders: {mine: path/to/photos}\n")
+    for codec in ("jpeg", "bpg"):  # which the authors have, or training makes
+        (tree / f"methods/weights/rbqe-powerqe-v3-rgb-{codec}.safetensors").touch()
+    (tree / ".venv").mkdir()
+    (tree / ".venv/.installed").touch()
+    (tree / ".venv/bin").symlink_to(BIN)
+    return tree
+
+
+def parsed(command: str) -> str:
+    """Return a shell command that does not do the work of `command` but fails if it has a mistake."""
+    words = shlex.split(command.partition("<<")[0])
+    if words[0] == "make":  # and what it hands on to Snakemake
+        snakemake = r's/^PATH="[^"]*" \(snakemake --cores .*\)/\1 --dry-run --quiet all/p'
+        return f"set -o pipefail; make --dry-run {shlex.join(words[1:])} | sed -n {shlex.quote(snakemake)} | bash -e"
+    if words[0].endswith("snakemake"):
+        return f"{command} --dry-run --quiet all"
+    if words[0].endswith("qebench"):  # the installed one may run another copy of the tree
+        command = command.replace(words[0], "python -m qebench", 1)
+        verb = words[1 : 3 if words[1] in ("step", "study") else 2]
+        return f"{shlex.join(['python', '-m', 'qebench', *verb])} --help" if " ".join(verb) in LONG else command
+    return command
+
+
+@pytest.fixture(scope="module")
+def ran(tree: Path) -> dict[str, subprocess.CompletedProcess]:
+    """Return what became of every command, by its parsed form; two run at a time."""
+
+    def run(command: str) -> subprocess.CompletedProcess:
+        shell = ["bash", "-c", command]
+        return subprocess.run(shell, cwd=tree, env=environment, capture_output=True, text=True, timeout=300)
+
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    chosen = {parsed(command) for command in RUN if not _missing(command)}
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(chosen, pool.map(run, chosen), strict=True))
+
+
+def _missing(command: str) -> str:
+    """Return what a command needs that is not on this machine, or nothing."""
+    if "workflow/profiles" in command and find_spec("snakemake_executor_plugin_slurm") is None:
+        return "no snakemake-executor-plugin-slurm: pip install '.[cluster]'"
+    if command.endswith("eccv2020.yaml"):
+        try:
+            hm.version()
+        except (FileNotFoundError, ValueError) as error:
+            return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_a_command_of_the_docs_runs_as_written(ran, command):
+    if parsed(command) not in ran:
+        pytest.skip(_missing(command))
+    done = ran[parsed(command)]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for option in re.findall(r" (--?[a-z][a-z0-9-]*)", command) if parsed(command).endswith(" --help") else []:
+        assert re.search(rf"(^|[\s,\[]){option}\b", done.stdout)
+
+
+@pytest.mark.parametrize("command", [command for command in RUN if "<<'END'" in command])
+def test_a_program_of_the_findings_prints_what_they_say(ran, command):
+    pages = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("findings", "errata"))
+    page = pages.replace(command.replace("\n", "\n    "), "")
+    said = set(re.findall(r"\d[\d,.]*\d", page))
+    printed = re.findall(r"\d+\.\d+|\d{5,}", ran[command].stdout)
+    assert printed
+    assert {f"{int(number):,}" if number.isdigit() else number for number in printed} <= said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings_that_are_there(page):
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name}: {path}"
+        if anchor:  # as GitHub makes them: lower case, no punctuation, hyphens for spaces
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.M)
+            assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,0 +1,840 @@
+"""The workflow as users run it: by subprocess, in a copy of the tree, on two tiny pictures and two tiny methods."""
+
+import ast
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+import torch
+from helpers import tracing, trees
+from PIL import Image
+from safetensors.numpy import save_file
+from scipy.ndimage import gaussian_filter
+
+from qebench import config as checked
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = """\
+dataset: mine
+folders: {mine: pictures}
+compressors:
+  jpeg: {qualities: [50, 10], threshold: 0.91} # so that some images leave early and some do not
+  hevc: {qualities: [37], threshold: [0.70]} # of the one exit that is not the last
+methods: {tiny: {}}
+only: [tiny]
+tables: [table1, table2]
+figures: [gain_over_cost]
+"""
+THRESHOLDS = {"jpeg": 0.91, "hevc": 0.70}
+QUALITIES = {"jpeg": [50, 10], "hevc": [37]}
+TINY = '''\
+"""Tiny: a share of a 3x3 mean, without weights."""
+
+from torch import nn
+
+from qebench.checkpoints import reading
+
+SHARE = 0.2
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.channels = 1
+        self.mean = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        nn.init.constant_(self.mean.weight, 1 / 9)
+
+    def forward(self, x):
+        return (1 - SHARE) * x + SHARE * self.mean(x)
+
+
+def load(weights, device):
+    return reading.restore(Tiny(), weights, device)
+'''
+STAGED = '''\
+"""Staged: two exits with more and more of a 3x3 mean."""
+
+from torch import nn
+
+from qebench.checkpoints import reading
+
+SHARES = (0.1, 0.2)
+
+
+class Staged(nn.Module):
+    exit_count = 2
+
+    def __init__(self):
+        super().__init__()
+        self.channels = 1
+        self.mean = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        nn.init.constant_(self.mean.weight, 1 / 9)
+
+    def exits(self, x):
+        for share in SHARES:
+            kept = yield (1 - share) * x + share * self.mean(x)
+            x = x if kept is None else x[kept]
+
+    def forward(self, x, exit=2):
+        return (1 - SHARES[exit - 1]) * x + SHARES[exit - 1] * self.mean(x)
+
+
+def load(weights, device):
+    return reading.restore(Staged(), weights, device)
+'''
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree with pictures, a method and a config, not run yet; tests copy it before they write."""
+    tree = trees.copy(tmp_path_factory.mktemp("fresh") / "tree")
+    (tree / "methods/tiny.py").write_text(TINY)
+    (tree / "mine.yaml").write_text(CONFIG)
+    write_picture(tree / "pictures/hill.png", 64, 64, seed=0)
+    write_picture(tree / "pictures/lake.png", 48, 72, seed=1)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def finished(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the tree after a whole run; tests copy it before they write."""
+    tree = copy(fresh, tmp_path_factory.mktemp("finished"))
+    done = snakemake(tree)
+    assert done.returncode == 0, done.stdout
+    return tree
+
+
+@pytest.fixture
+def tree(finished: Path, tmp_path: Path) -> Path:
+    """Return a finished copy for one test to write in."""
+    return copy(finished, tmp_path)
+
+
+def copy(tree: Path, folder: Path) -> Path:
+    return shutil.copytree(tree, folder / "tree")
+
+
+def write_picture(path: Path, height: int, width: int, seed: int) -> None:
+    """Write smooth noise that fills 0..255, as 8-bit gray."""
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(height, width)), 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((255 * (noise - noise.min()) / np.ptp(noise)).round().astype(np.uint8)).save(path)
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the plain command on two cores, with the config file of these tests."""
+    return [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", *arguments, "--configfile", "mine.yaml"]
+
+
+def environment() -> dict[str, str]:
+    """Return ours, in which CPU threads wait asleep: on a busy machine latency jobs take 20 s otherwise."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")} | {
+        "OMP_WAIT_POLICY": "passive"
+    }
+
+
+def snakemake(tree: Path, *arguments: str, seconds: int = 300) -> subprocess.CompletedProcess:
+    """Run Snakemake in a tree as users do; what it prints is in `stdout`."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(command(*arguments), cwd=tree, env=environment(), timeout=seconds, **streams)
+
+
+def qebench(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run one command in a tree; what it prints is in `stdout`."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run([sys.executable, "-m", "qebench", *arguments], cwd=tree, **streams)
+
+
+def step(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run one step of the workflow in a tree, as `qebench` does."""
+    return qebench(tree, "step", *arguments)
+
+
+def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """Return how many jobs of each rule a run or dry run announced."""
+    statistics = re.search(r"^Job stats:\n.*?^total +\d+$", done.stdout, re.M | re.S)
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", statistics[0], re.M) if rule != "total"}
+
+
+def measurements(tree: Path) -> tuple[pd.DataFrame, list[dict]]:
+    table = pyarrow.parquet.read_table(tree / "results/measurements.parquet")
+    return table.to_pandas(), json.loads(table.schema.metadata[b"qebench"])
+
+
+def times(tree: Path, method: str) -> dict[str, int]:
+    """Return when each result of a method was written, in ns."""
+    return {str(path.relative_to(tree)): path.stat().st_mtime_ns for path in tree.glob(f"results/**/{method}.*")}
+
+
+def gain(rows: pd.DataFrame, compressor: str, quality: int, method: str, codec: str) -> float:
+    """Return the mean gain in unrounded PSNR over images, each at the first exit that reaches the threshold.
+
+    `codec` is the compressor that the weights and the threshold are for.
+    """
+    level = rows[(rows["compressor"] == compressor) & (rows["quality"] == quality)]
+    level = level[level["trained_on"].isin(["", codec])]
+    gains = []
+    for image in level["image"].unique():
+        values = {(row.method, row.exit, row.metric): row.value for row in level[level["image"] == image].itertuples()}
+        exits = sorted(exit for name, exit, metric in values if name == method and metric == "iqam")
+        reached = [exit for exit in exits if values[method, exit, "iqam"] >= THRESHOLDS[codec]]
+        taken = [*reached, exits[-1]][0]
+        gains.append(values[method, taken, "psnr_unrounded"] - values["decoded", 1, "psnr_unrounded"])
+    return sum(gains) / len(gains)
+
+
+def assert_table1_is_right(tree: Path, methods: list[str], qualities: dict[str, list[int]]) -> None:
+    """Compare every number of table 1 with one computed from the measurements by hand."""
+    rows, _ = measurements(tree)
+    table = pd.read_csv(tree / "results/table1.csv", dtype={"quality": str})
+    assert list(table.columns) == ["compressor", "quality", *methods]
+    lines = iter(table.to_dict("records"))
+    for compressor, levels in qualities.items():
+        gains = {(level, name): gain(rows, compressor, level, name, compressor) for level in levels for name in methods}
+        for level in [*levels, "ave."]:
+            line = next(lines)
+            assert (line["compressor"], line["quality"]) == (compressor, str(level))
+            for name in methods:
+                expected = gains.get((level, name), sum(gains[each, name] for each in levels) / len(levels))
+                assert line[name] == pytest.approx(expected, abs=0.0005 + 1e-9)  # printed with three decimals
+    assert not list(lines)
+
+
+def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
+    assert_table1_is_right(finished, ["tiny"], QUALITIES)
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device"]
+    columns += [f"delta_{metric}_{compressor}" for metric in ("psnr", "ssim") for compressor in ("jpeg", "hevc")]
+    assert list(pd.read_csv(finished / "results/table2.csv").columns)[: len(columns)] == columns
+    for name in ("table1.md", "table1.tex", "table2.md", "table2.tex", "figures/gain_over_cost.pdf"):
+        assert (finished / "results" / name).stat().st_size > 0
+    rows, provenance = measurements(finished)
+    columns = ["dataset", "image", "compressor", "quality", "method", "trained_on", "exit", "metric", "value"]
+    assert list(rows.columns) == columns
+    assert set(rows["metric"]) == {"bpp", "iqam", "psnr", "psnr_unrounded", "ssim"}
+    assert len(provenance) == 2 * 3  # decoded and tiny at each quality
+    for record in provenance:
+        assert {"commit", "versions", "codec", "weights", "device", "images"} <= record.keys()
+
+
+def test_a_second_run_does_nothing_even_if_sources_were_touched(tree: Path) -> None:
+    for name in ("methods/tiny.py", "compressors/jpeg/__init__.py", "benchmarks/metrics/ssim.py", "pictures/hill.png"):
+        (tree / name).touch()
+    done = snakemake(tree)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_editing_a_method_reruns_its_jobs_and_what_joins_them(tree: Path) -> None:
+    (tree / "methods/tiny.py").write_text(TINY.replace("0.2", "0.3"))
+    done = snakemake(tree, "--dry-run", "results/table1.csv")
+    assert jobs(done) == {"evaluate": 2, "complexity": 1, "latency": 1, "measurements": 1, "table": 1}
+    assert "method=decoded" not in done.stdout
+    os.utime(tree / "methods/tiny.py", (0, 0))  # as a file that was moved here or came out of an archive
+    assert jobs(snakemake(tree, "--dry-run", "results/table1.csv")) == jobs(done)
+
+
+MEASURED = {"measurements": 1, "table": 1}
+EDITS = {  # of a shared file: what in it is replaced, the target, and the jobs that follow
+    "one codec's encoder": ("qebench/coding/x265.py", "0.57", "0.56", {"compress": 1, "evaluate": 2} | MEASURED),
+    "the score": ("qebench/iqa/definition.py", "0.004", "0.005", {"evaluate": 4, "latency": 2} | MEASURED),
+    "a metric": ("benchmarks/metrics/ssim.py", "1.5", "1.6", {"evaluate": 4} | MEASURED),
+    "evaluation": (
+        "qebench/evaluation/batches.py",
+        "CPU_BATCH = 1",
+        "CPU_BATCH = 2",
+        {"evaluate": 4} | MEASURED,
+    ),
+    "running a codec": (
+        "qebench/coding/folder.py",
+        "3 * tools",
+        "4 * tools",
+        {"compress": 3, "evaluate": 4} | MEASURED,
+    ),
+    "counting": (
+        "qebench/cost/complexity.py",
+        "GIGA = 1e9",
+        "GIGA = 1e10",
+        {"complexity": 2, "table": 1},
+    ),
+    "printing": ("qebench/common/typesetting.py", "†", "*", {"table": 1}),
+    "a comment": ("qebench/coding/x265.py", "MIN_SIDE = 32  #", "MIN_SIDE = 32  # of a side:", {}),
+    "a docstring": ("qebench/iqa/iqam.py", '"""IQAM: the', '"""The IQAM: the', {}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_shared_file_plans_the_jobs_that_run_it_and_no_others(tree: Path, edit: str) -> None:
+    name, before, after, expected = EDITS[edit]
+    source = (tree / name).read_text()
+    assert before in source
+    (tree / name).write_text(source.replace(before, after))
+    done = snakemake(tree, "--dry-run", "results/table1.csv")
+    if not expected:
+        assert "Nothing to be done" in done.stdout
+        return
+    assert jobs(done) == expected
+    if edit == "one codec's encoder":
+        assert "compressor=jpeg" not in done.stdout
+
+
+def test_an_edited_style_plans_figures_alone(tree: Path) -> None:
+    with (tree / "qebench/common/qebench.mplstyle").open("a") as style:
+        style.write("axes.titlesize: 11\n")
+    done = snakemake(tree, "--dry-run", "results/table1.csv", "results/figures/gain_over_cost.pdf")
+    assert jobs(done) == {"figure": 1}
+
+
+def test_layers_of_two_methods_are_followed_by_both_and_no_other(fresh: Path, tmp_path: Path) -> None:
+    tree = copy(fresh, tmp_path)
+    code = "from qebench.common import plugins as p; print({m: p.content(f'methods.{m}') for m in p.names('methods')})"
+
+    def contents() -> dict[str, str]:
+        return ast.literal_eval(subprocess.check_output([sys.executable, "-c", code], cwd=tree, text=True))
+
+    before, layers = contents(), tree / "qebench/networks/layers/encoder_decoder.py"
+    layers.write_text(layers.read_text().replace("(64, 128, 256)", "(64, 128, 255)"))
+    after = contents()
+    assert {method for method in before if before[method] != after[method]} == {"unet", "cbdnet"}
+
+
+FAILS = """
+
+def _fail(self, x):
+    raise ValueError("this network is broken")
+
+
+Tiny.forward = _fail
+"""
+
+
+def test_a_failed_job_sets_aside_what_depends_on_it_and_keeps_the_rest(tree: Path) -> None:
+    results, table = tree / "results", (tree / "results/table1.csv").read_bytes()
+    (tree / "methods/tiny.py").write_text(TINY + FAILS)
+    done = snakemake(tree, "results/table1.csv", "--forcerun", "evaluate")
+    assert done.returncode != 0
+    assert "this network is broken" in done.stdout
+    assert re.search(r"moved to results/\.superseded/, as a job that they depend on failed: .*table1\.csv", done.stdout)
+    assert not (results / "table1.csv").exists()
+    assert (results / ".superseded/table1.csv").read_bytes() == table
+    assert (results / "measurements/mine/jpeg/none/decoded.parquet").exists()
+    (tree / "methods/tiny.py").write_text(TINY)
+    assert snakemake(tree, "results/table1.csv").returncode == 0
+    assert (results / "table1.csv").read_bytes() == table
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_device_that_is_not_there_is_refused_and_nothing_is_lost(tree: Path) -> None:
+    def kept() -> dict[Path, int]:
+        found = (path for path in (tree / "results").rglob("*") if path.is_file())
+        return {path: path.stat().st_mtime_ns for path in found}
+
+    before = kept()
+    done = snakemake(tree, "results/table1.csv", "--config", "device=cuda")
+    assert done.returncode != 0
+    assert "device cuda: this machine has no GPU that torch" in done.stdout
+    assert kept() == before
+    assert "Nothing to be done" in snakemake(tree, "results/table1.csv", "--config", "device=cpu").stdout
+
+
+def test_replacing_a_picture_reruns_measurements_but_not_costs(tree: Path) -> None:
+    write_picture(tree / "pictures/hill.png", 64, 64, seed=2)
+    os.utime(tree / "pictures/hill.png", (0, 0))  # as a file that was moved here or came out of an archive
+    done = snakemake(tree, "--dry-run", "results/table1.csv")
+    assert jobs(done) == {"prepare": 1, "compress": 3, "evaluate": 4, "measurements": 1, "table": 1}
+
+
+def documented(title: str, name: str) -> tuple[str, str]:
+    """Return the file that begins with a title in docs/extend.md, and the config line of a name."""
+    page = (ROOT / "docs/extend.md").read_text()
+    return re.search(rf'```python\n("""{title}.*?)```', page, re.S)[1], re.search(rf"`({name}: {{.*?}})`", page)[1]
+
+
+def test_the_method_of_the_docs_is_one_file_and_one_config_line_and_runs_alone(tree: Path) -> None:
+    others = {name: times(tree, name) for name in ("decoded", "tiny")}
+    source, line = documented("MyNet: ", "mynet")
+    (tree / "methods/mynet.py").write_text(source)
+    shapes = {
+        "layers.0.weight": (32, 1, 3, 3),
+        "layers.0.bias": 32,
+        "layers.2.weight": (1, 32, 3, 3),
+        "layers.2.bias": 1,
+    }
+    (tree / "path").mkdir()
+    for compressor in ("jpeg", "hevc"):
+        weights = {name: np.full(shape, 0.001, np.float32) for name, shape in shapes.items()}
+        save_file(weights, tree / f"path/mynet-luma-{compressor}.safetensors")
+    config = CONFIG.replace("{tiny: {}}", f"{{tiny: {{}}, {line}}}").replace("[tiny]", "[tiny, mynet]")
+    (tree / "mine.yaml").write_text(config)
+    done = snakemake(tree, "results/table1.csv", "results/table2.csv")
+    assert done.returncode == 0, done.stdout
+    assert jobs(done) == {"evaluate": 2, "complexity": 1, "latency": 1, "measurements": 1, "table": 2}
+    assert set(re.findall(r"method=(\w+)", done.stdout)) == {"mynet"}
+    assert {name: times(tree, name) for name in others} == others
+    assert_table1_is_right(tree, ["tiny", "mynet"], QUALITIES)
+    table = pd.read_csv(tree / "results/table2.csv").set_index("method")
+    assert list(table.index) == ["decoded", "tiny", "mynet"]
+    assert table.loc["mynet", "params"] == 9 * 32 + 32 + 9 * 32 + 1
+
+
+def test_the_codec_metric_and_table_of_the_docs_run_together(tree: Path) -> None:
+    codec, line = documented("Coarse: ", "coarse")
+    page = (ROOT / "docs/extend.md").read_text()
+    metric, table = (re.search(rf'```python\n("""{title}.*?)```', page, re.S)[1] for title in ("Mean", "Errors"))
+    for path, source in (
+        ("compressors/coarse", codec),
+        ("benchmarks/metrics/mae", metric),
+        ("benchmarks/tables/errors", table),
+    ):
+        (tree / f"{path}.py").write_text(source)
+    config = CONFIG.replace("  jpeg:", f"  {line}\n  jpeg:").replace("[tiny]", "[tiny, coarse]")
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", "[errors]") + "metrics: [mae]\n")
+    done = snakemake(tree, "results/errors.csv")
+    assert done.returncode == 0, done.stdout
+    errors = pd.read_csv(tree / "results/errors.csv").set_index(["compressor", "quality"])
+    assert list(errors.index) == [("coarse", 8), ("coarse", 32)]
+    # Levels spread evenly over steps of n, decoded to n // 2, are n / 4 off in the mean.
+    assert errors["decoded"].to_list() == pytest.approx([2, 8], rel=0.05)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What became of a finished copy to which a method was added, first with weights that cannot be read."""
+
+    tree: Path
+    others: dict[str, dict[str, int]]  # the times of the results of the other methods, before
+    failed: list[tuple[subprocess.CompletedProcess, list[Path]]]  # runs and the tables they left
+    done: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="module")
+def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Transfer:
+    """Return a finished copy after runs with a method of two exits, weights for either compressor and all tables."""
+    tree = copy(finished, tmp_path_factory.mktemp("transferred"))
+    others = {name: times(tree, name) for name in ("decoded", "tiny")}
+    (tree / "methods/staged.py").write_text(STAGED)
+    config = CONFIG.replace("{tiny: {}}", '{tiny: {}, staged: {weights: "mine/{compressor} net.safetensors"}}')
+    config = config.replace("[tiny]", "[tiny, staged]")
+    config = config.replace("qualities: [37]", "qualities: [37], weights_of: [hevc, jpeg]")
+    names = "table1, table2, table3, intervals, bd_rate, calibration, generalization"
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", f"[{names}]"))
+    weights = {codec: tree / f"mine/{codec} net.safetensors" for codec in ("jpeg", "hevc")}
+    (tree / "mine").mkdir()
+    for path in weights.values():
+        path.write_text("no weights")
+    failed = []
+    for _ in range(2):
+        done = snakemake(tree, "results/table1.csv", "results/table2.csv")
+        failed.append((done, list((tree / "results").glob("table*"))))
+    for codec, share in (("jpeg", 1 / 9), ("hevc", 1 / 8)):
+        save_file({"mean.weight": np.full((1, 1, 3, 3), share, np.float32)}, weights[codec])
+    done = snakemake(tree)
+    assert done.returncode == 0, done.stdout
+    return Transfer(tree, others, failed, done)
+
+
+def test_weights_that_do_not_load_are_refused_before_any_job_and_tables_stay(transferred: Transfer) -> None:
+    for done, tables in transferred.failed:
+        assert done.returncode != 0
+        assert re.search(r"error: mine/(jpeg|hevc) net\.safetensors", done.stdout)
+        assert "Error in rule" not in done.stdout
+        assert {path.name for path in tables} >= {"table1.csv", "table1.md", "table2.csv", "table2.tex"}
+
+
+def test_a_new_method_runs_alone_with_native_weights_and_others(transferred: Transfer) -> None:
+    tree, done = transferred.tree, transferred.done
+    expected = {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 7, "figure": 1}
+    assert jobs(done) == expected | {"survey": 1, "reproduction": 1, "all": 1}
+    assert {name: times(tree, name) for name in transferred.others} == transferred.others
+    assert_table1_is_right(tree, ["tiny", "staged"], QUALITIES)
+    table = pd.read_csv(tree / "results/table2.csv").set_index(["method", "early_exit"])
+    assert list(table.index) == [("decoded", "no"), ("tiny", "no"), ("staged", "no"), ("staged", "yes")]
+    for compressor in ("jpeg", "hevc"):  # some images leave early and some do not
+        assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
+
+
+def test_weights_for_another_compressor_are_measured_beside_the_native_ones(transferred: Transfer) -> None:
+    tree = transferred.tree
+    rows, provenance = measurements(tree)
+    for record in provenance:
+        if record["method"] == "staged":
+            assert record["weights"]["file"] == f"mine/{record['trained_on']} net.safetensors"
+    table = pd.read_csv(tree / "results/generalization.csv", dtype={"quality": str})
+    assert list(table) == ["compressor", "quality", "tiny", "staged_jpeg", "staged_hevc"]
+    assert list(zip(table["compressor"], table["quality"], strict=True)) == [
+        ("jpeg", "50"),
+        ("jpeg", "10"),
+        ("jpeg", "ave."),
+        ("hevc", "37"),
+        ("hevc", "ave."),
+    ]
+    for codec in ("jpeg", "hevc"):
+        expected = gain(rows, "hevc", 37, "staged", codec)
+        assert table[f"staged_{codec}"].iloc[3:].to_list() == pytest.approx([expected] * 2, abs=0.0005 + 1e-9)
+    assert table["staged_hevc"].iloc[:3].isna().all()
+    markdown = (tree / "results/generalization.md").read_text().splitlines()
+    assert ["†" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
+
+
+def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(transferred: Transfer) -> None:
+    tree = transferred.tree
+    measured = tracing.Measured(tree / "results/measurements.parquet", THRESHOLDS)
+    for table in tracing.TABLES:
+        found = tracing.cells(table, tree / f"results/{table}.csv", measured)
+        assert len(found) >= 10
+        assert [cell for cell in found if not tracing.agrees(*cell[1:])] == []
+
+
+def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte(
+    transferred: Transfer, tmp_path: Path
+) -> None:
+    before = transferred.tree
+    tree = copy(before, tmp_path)
+    for path in (tree / "results").iterdir():
+        if path.name not in ("README.md", "latency"):  # times are others every time
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = snakemake(tree, "--config", "shards=2")
+    assert done.returncode == 0, done.stdout
+    found = jobs(done)
+    assert [found[rule] for rule in ("shard", "compress", "evaluate", "join", "table")] == [2, 6, 14, 7, 7]
+    assert sorted(path.name for path in (tree / "results/decoded").iterdir()) == ["mine.1of2", "mine.2of2"]
+    published = {path.name for suffix in ("csv", "md", "tex") for path in (before / "results").glob(f"*.{suffix}")}
+    assert {"table2.tex", "intervals.md", "reproduction.csv", "complexity.tex"} <= published
+    made = {name: (tree / "results" / name).read_bytes() for name in published}
+    assert [name for name in made if made[name] != (before / "results" / name).read_bytes()] == []
+    assert_equal_results(tree, before)
+    sampled = qebench(tree, "verify", "results", "--sample", "4", "--device", "cpu")
+    assert sampled.returncode == 0, sampled.stdout
+
+
+def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:
+    picture = tree / "pictures/hill.png"
+    before = picture.read_bytes()
+    picture.write_text("no picture")
+    for _ in range(2):
+        done = snakemake(tree)
+        assert done.returncode != 0
+        assert "error: pictures/hill.png" in done.stdout
+        assert not (tree / "results/table1.csv").exists()
+    picture.write_bytes(before)
+    assert jobs(snakemake(tree, "--dry-run", "results/table1.csv"))["prepare"] == 1
+
+
+def test_a_setting_that_cannot_work_fails_every_run(tree: Path) -> None:
+    (tree / "mine.yaml").write_text(CONFIG + "protocol: {scale: 8}\n")  # leaves 8x8 pixels
+    for _ in range(2):
+        done = snakemake(tree)
+        assert done.returncode != 0
+        assert "error: pictures/hill.png" in done.stdout
+        assert not (tree / "results/table1.csv").exists()
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) -> None:
+    remove_measured(tree, "mine/hevc")
+    for _ in range(2):
+        log = (tree / "killed.log").open("w")
+        run = subprocess.Popen(
+            command("results/table1.csv"), cwd=tree, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
+        time.sleep(random.uniform(2, 6))  # any moment must do
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        done = snakemake(tree, "--unlock")
+        assert done.returncode == 0, done.stdout
+    done = snakemake(tree, "results/table1.csv")
+    assert done.returncode == 0, done.stdout
+    assert_equal_results(tree, finished)
+
+
+def test_a_second_workflow_in_the_folder_is_refused_and_does_no_harm(
+    tree: Path, finished: Path, record_property: Callable[[str, int], None]
+) -> None:
+    remove_measured(tree, "mine/hevc")
+    log = (tree / "first.log").open("w")
+    first = subprocess.Popen(command("results/table1.csv"), cwd=tree, env=environment(), stdout=log, stderr=log)
+    while not (tree / "results/decoded/mine/hevc").exists():  # the first job has begun
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = snakemake(tree, "results/table1.csv")
+    record_property("injected", 1)
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout
+    assert first.wait() == 0, (tree / "first.log").read_text()
+    assert_equal_results(tree, finished)
+    record_property("identical", 1)
+
+
+def assert_equal_results(tree: Path, expected: Path) -> None:
+    """Compare the table byte for byte, and all measurements with what they come from."""
+    for suffix in ("csv", "md", "tex"):
+        path = f"results/table1.{suffix}"
+        assert (tree / path).read_bytes() == (expected / path).read_bytes()
+    (rows, provenance), (expected_rows, expected_provenance) = measurements(tree), measurements(expected)
+    pd.testing.assert_frame_equal(rows, expected_rows, check_exact=True)
+    assert provenance == expected_provenance
+
+
+def remove_measured(tree: Path, part: str = "") -> None:
+    """Remove all but the originals and the costs from results; of what tables are made from, one part if named."""
+    for path in (*tree.glob("results/*.*"), tree / "results/decoded" / part, tree / "results/measurements" / part):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_a_run_of_paper_scale_is_planned_within_ten_seconds(fresh: Path, tmp_path: Path) -> None:
+    tree = copy(fresh, tmp_path)
+    for number in range(1000):
+        shutil.copy2(tree / "pictures/hill.png", tree / f"pictures/{number}.png")
+    names = [f"net{number}" for number in range(7)]  # and `decoded`
+    for name in names:
+        shutil.copy2(tree / "methods/tiny.py", tree / f"methods/{name}.py")
+    methods = ", ".join(f"{name}: {{}}" for name in names)
+    config = f"dataset: mine\nfolders: {{mine: pictures}}\nmethods: {{{methods}}}\nonly: [{', '.join(names)}]\n"
+    (tree / "mine.yaml").write_text(config)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = snakemake(tree, "--dry-run", "results/table1.csv", "--config", "shards=10")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout
+    counts = jobs(done)
+    assert (counts["compress"], counts["evaluate"]) == (2 * 5 * 10, 2 * 8 * 10)
+    # Processor time: on a busy machine the clock says more.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
+
+
+def test_more_shards_than_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="shards is 9, but there are 8 pictures: set it to that or less"):
+        checked.check(checked.default() | {"only": ["decoded"], "shards": 9})
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Iterator[None]:
+    """Run a Slurm cluster of one node, this machine, for the time of a test."""
+    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} on this machine: they come with Debian's slurm-wlm and munge")
+    if find_spec("snakemake_executor_plugin_slurm") is None:
+        pytest.skip("no snakemake-executor-plugin-slurm: pip install '.[cluster]'")
+    if os.geteuid() or Path("/etc/slurm/slurm.conf").exists():
+        pytest.skip("needs root, and a machine that is part of no Slurm cluster yet")
+    script = ROOT / "tests/helpers/slurm.sh"
+    try:
+        subprocess.run([script, "start", tmp_path / "slurm"], check=True)
+        yield
+    finally:
+        subprocess.run([script, "stop", tmp_path / "slurm"], check=True)
+
+
+ON_ONE_NODE = ["--default-resources", "mem_mb=1000", "runtime=10", "--set-resources", "latency:mem_mb=1000"]
+ON_ONE_NODE += ["--max-threads", "2", "--latency-wait", "10", "--seconds-between-status-checks", "2"]
+ON_ONE_NODE += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+
+FAILS_ONCE = """
+
+import sys
+from pathlib import Path
+
+if "evaluate" in sys.argv and not Path("failed").exists():
+    Path("failed").touch()
+    raise MemoryError("the first job that measures this method fails")
+"""
+
+
+def test_slurm_gives_the_same_results_and_more_memory_to_what_failed(slurm: None, tree: Path, finished: Path) -> None:
+    remove_measured(tree)
+    (tree / "methods/tiny.py").write_text(TINY + FAILS_ONCE)
+    arguments = [*ON_ONE_NODE, "--workflow-profile", "workflow/profiles/slurm"]
+    done = snakemake(tree, "results/table1.csv", *arguments, seconds=900)
+    assert done.returncode == 0, done.stdout
+    assert "has been submitted with SLURM jobid" in done.stdout
+    assert (tree / "failed").exists()
+    submitted = "".join(re.findall(r"^rule evaluate:.*?\n\n", done.stdout, re.M | re.S))
+    assert re.findall(r"mem_mb=(8000),", submitted) == ["8000"]  # one of four, tried again
+    assert "group_publish" in done.stdout
+    assert_equal_results(tree, finished)
+
+
+def test_the_gpu_profile_asks_slurm_for_a_gpu_for_networks_and_not_for_codecs(slurm: None, tree: Path) -> None:
+    remove_measured(tree)
+    arguments = [*ON_ONE_NODE, "--workflow-profile", "workflow/profiles/gpu", "--retries", "0"]
+    done = snakemake(tree, "results/measurements/mine/jpeg/none/tiny.parquet", *arguments)
+    listed = subprocess.run(["scontrol", "show", "jobs", "--oneliner"], capture_output=True, text=True, check=True)
+    asked = {
+        re.search(r"Comment=rule_([a-z]+)_", job)[1]: re.findall(r"TresPerJob=(\S+)", job)
+        for job in listed.stdout.splitlines()
+    }
+    assert asked == {"compress": [], "evaluate": ["gres:gpu:1"]}
+    if not torch.cuda.is_available():  # the node has none, and the job says so
+        assert done.returncode != 0
+        assert "device cuda: this machine has no GPU that torch" in done.stdout
+
+
+MISTAKES = {  # what replaces what in the config file, and what the message says
+    "method": ("[tiny]", "[tinny]", "only names 'tinny', which is not under methods: tiny"),
+    "compressor": ("hevc:", "hevk:", "no 'hevk' in compressors/: it has"),
+    "key": ("only:", "onyl: []\nonly:", "'onyl' is no key of the top level: did you mean 'only'?"),
+    "weights": ("{tiny: {}}", "{tiny: {weights: lost.pt}}", "tiny for jpeg needs lost.pt, which is missing: methods/"),
+    "empty folder": ("mine: pictures", "mine: empty", "empty has no pictures: put files in it that end in .png"),
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(
+    fresh: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[subprocess.CompletedProcess, bool]]:
+    """Return, by mistake, the run with it and whether there is a table; two at a time, in one tree each."""
+
+    def run(mistake: str) -> tuple[subprocess.CompletedProcess, bool]:
+        tree = copy(fresh, tmp_path_factory.mktemp("refused"))
+        before, after, _ = MISTAKES[mistake]
+        assert CONFIG.count(before) == 1
+        (tree / "mine.yaml").write_text(CONFIG.replace(before, after))
+        (tree / "empty").mkdir()
+        return snakemake(tree, "results/table1.csv"), (tree / "results/table1.csv").exists()
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(MISTAKES, pool.map(run, MISTAKES), strict=True))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_config_is_refused_with_advice(refusals: dict, mistake: str) -> None:
+    done, has_table = refusals[mistake]
+    assert done.returncode != 0
+    message = next(line for line in done.stdout.splitlines() if line.startswith("config: "))
+    assert MISTAKES[mistake][2] in message
+    assert not has_table
+
+
+TAKES = {"jpeg": {"qualities": [10], "iqam_block_size": 8, "threshold": 1}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("compressors", {"hevc": {"qualities": [52], "iqam_block_size": 4, "threshold": 1}}, "takes qp 0..51, not 52"),
+        (
+            "compressors",
+            TAKES | {"hevc": {"qualities": [37], "weights_of": ["jpg"]}},
+            "hevc takes weights of 'jpg': choose",
+        ),
+        ("compressors", TAKES | {"hevc": {"qualities": [37], "threshold": 1}}, "'iqam_block_size' is a required"),
+        ("metrics", ["pnsr"], "no 'pnsr' in benchmarks/metrics/: it has"),
+        ("tables", ["tabel1"], "no 'tabel1' in benchmarks/tables/: it has"),
+        ("figures", ["gain"], "no 'gain' in benchmarks/figures/: it has"),
+        (
+            "protocol",
+            {"colour": "luma", "coded": "luma", "crop": "64", "scale": 1, "iqam": "matlab"},
+            "write them in a file",
+        ),
+        ("folders", {"demo": "pictures"}, "choose another"),
+        ("dataset", "mine", "choose demo or a name under folders"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_with_advice(key: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        checked.check(checked.default() | {"only": ["decoded"], key: value})
+
+
+def test_generalization_gives_every_compressor_the_weights_of_those_in_the_default_config() -> None:
+    settings = checked.preset("generalization")
+    checked.check(settings)
+    assert set(settings["compressors"]) > {"jpeg", "hevc"}
+    for name in settings["compressors"]:
+        assert checked.trained_on(settings, "rbqe", name) == ["jpeg", "hevc"]
+        assert checked.trained_on(settings, "decoded", name) == [""]
+        for codec in ("jpeg", "hevc"):
+            assert checked.iqam(settings, name, codec) == settings["compressors"][codec]
+
+
+def test_a_compressor_may_take_the_weights_of_one_that_is_not_run() -> None:
+    settings = checked.default()
+    settings["compressors"]["hevc"]["weights_of"] = ["jpeg"]
+    settings["only"] = ["dcad", "hevc"]
+    checked.check(settings)
+    assert list(checked.codecs(settings)) == ["hevc"]
+    assert checked.trained_on(settings, "dcad", "hevc") == ["jpeg"]
+    assert checked.iqam(settings, "hevc", "jpeg")["iqam_block_size"] == 8
+    assert checked.iqam(settings, "hevc")["iqam_block_size"] == 4  # of the decoded images
+
+
+def test_braces_in_the_name_of_a_picture_are_refused(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a{b}.png", 64, 64, seed=0)
+    settings = {"only": ["decoded"], "folders": {"mine": str(tmp_path)}, "dataset": "mine"}
+    with pytest.raises(ValueError, match=re.escape("a{b}.png has braces in its name")):
+        checked.check(checked.default() | settings)
+
+
+@pytest.fixture(scope="module")
+def refused_pictures(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess:
+    """Return one run that prepares three data sets, each with one good and one bad picture."""
+    tree = copy(fresh, tmp_path_factory.mktemp("pictures"))
+    for name in ("text", "truncated", "small"):
+        write_picture(tree / name / "good.png", 64, 64, seed=0)
+    (tree / "text/bad.png").write_text("no picture")
+    (tree / "truncated/bad.png").write_bytes((tree / "truncated/good.png").read_bytes()[:-1000])
+    write_picture(tree / "small/bad.png", 4, 4, seed=0)
+    folders = "{mine: pictures, text: text, truncated: truncated, small: small}"
+    (tree / "mine.yaml").write_text(CONFIG.replace("{mine: pictures}", folders))
+    done = snakemake(tree, *(f"results/originals/{name}.csv" for name in ("text", "truncated", "small")))
+    assert not list((tree / "results/originals").glob("*.csv"))
+    return done
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"), [("text", "export it as"), ("truncated", "get it again"), ("small", "16")]
+)
+def test_a_bad_picture_is_refused_with_its_name_and_advice(refused_pictures, folder: str, advice: str) -> None:
+    assert refused_pictures.returncode != 0
+    message = next(line for line in refused_pictures.stdout.splitlines() if f"error: {folder}/bad.png" in line)
+    assert advice in message
+
+
+def test_lint_finds_nothing(tree: Path) -> None:
+    done = snakemake(tree, "--lint")
+    assert done.returncode == 0, done.stdout
+    assert "good condition" in done.stdout
+
+
+def test_the_report_holds_tables_and_figure(tree: Path) -> None:
+    done = snakemake(tree, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    page = (tree / "report.html").read_text()
+    assert all(name in page for name in ("table1.csv", "table2.csv", "gain_over_cost.png"))
+
+
+def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> None:
+    done = snakemake(tree, "results/report.html")
+    assert done.returncode == 0, done.stdout
+    assert jobs(done) == {"examples": 2, "strips": 2, "page": 1}
+    page = (tree / "results/report.html").read_text(encoding="utf-8")
+    for title in ("hill", "lake", "PSNR gain by codec and quality", "Cost and gain"):
+        assert title in page
+    for row in pd.read_csv(tree / "results/table1.csv", dtype=str).itertuples(index=False):
+        assert all(cell in page for cell in row[2:])
+    assert "Nothing to be done" in snakemake(tree, "results/report.html").stdout
+    made = ("report.html", "examples/mine/jpeg.csv", "figures/qualitative/mine-jpeg.png")
+    before = [(tree / "results" / name).read_bytes() for name in made]
+    (tree / "results/report.html").unlink()
+    (tree / "results/examples/mine/jpeg.csv").unlink()
+    assert jobs(snakemake(tree, "results/report.html")) == {"examples": 1, "strips": 1, "page": 1}
+    template = tree / "qebench/publishing/report/page.html.jinja"
+    source = template.read_text()
+    template.write_text(source + "<!-- edited -->")
+    assert jobs(snakemake(tree, "--dry-run", "results/report.html")) == {"page": 1}
+    template.write_text(source)
+    assert [(tree / "results" / name).read_bytes() for name in made] == before
+    verified = qebench(tree, "verify", "results", "--sample", "1", "--device", "cpu")
+    assert verified.returncode == 0, verified.stdout
