@@ -5,9 +5,10 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: setup test coverage lint report reproduction weights clean FORCE
+.PHONY: setup test test-long coverage lint report reproduction weights clean FORCE
 .DEFAULT_GOAL := results/table2.csv
 
 setup: $(INSTALLED)
@@ -32,13 +33,18 @@ reproduction: $(INSTALLED)
 weights: $(INSTALLED)
 	$(RUN) snakemake --cores all weights $(if $(CONFIG),--config $(CONFIG))
 
-# Each file of tests on one worker, so that what its tests share is made once; the long ones first (tests/conftest.py).
+# Each file of tests on one worker, so that what its tests share is made once; the slowest first (tests/conftest.py).
+# test-long has those that run the workflow once more, each in a way of its own: before a release, and after changes to
+# workflow/, weights or the docs' commands.
 test: $(INSTALLED)
-	$(RUN) python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(RUN) python -m pytest -m "not long" $(PARALLEL)
+
+test-long: $(INSTALLED)
+	$(RUN) python -m pytest -m long $(PARALLEL)
 
 # Which lines of ours the tests reach, in the processes and in the copies of the tree that they start, too.
 coverage: $(INSTALLED)
-	$(RUN) python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --cov
+	$(RUN) python -m pytest $(PARALLEL) --cov
 
 lint: $(INSTALLED)
 	$(RUN) ruff check .

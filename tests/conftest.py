@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("tests")
 if not pretend_gpu.MISSING:
     pretend_gpu.install()
 
-LONG = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
+SLOW = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if marker := item.get_closest_marker("original"):
             item.user_properties.append(("original", marker.args[0]))
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -116,8 +116,9 @@ def _imports(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names if alias.name.split(".")[0] in PACKAGES)
     elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    for child in ast.iter_child_nodes(node):
-        yield from _imports(child)
+    for part in ("body", "orelse", "handlers", "finalbody", "cases"):  # statements alone hold imports
+        for child in getattr(node, part, ()):
+            yield from _imports(child)
 
 
 @cache

@@ -17,6 +17,7 @@ from qebench.commands import PEOPLE, STEPS
 from qebench.common import plugins
 from qebench.iqa import iqam
 from qebench.networks import pixels
+from qebench.training.run import Settings
 
 HELP = {
     "": "enhance your own pictures",
@@ -66,6 +67,7 @@ def test_the_loop_over_blocks_gives_the_score_of_the_tensors(block_size):
 
 def test_the_table_of_training_speed_divides_the_times_that_it_shows(monkeypatch):
     monkeypatch.setattr(training_speed, "RUNS", 1)
+    monkeypatch.setattr(training_speed, "SETTINGS", Settings(batch=4, patch=32))
     plain, rbqe = [line.split() for line in training_speed.text(["dcad", "rbqe"], "cpu").splitlines()[-2:]]
     assert (plain[0], len(plain)) == ("dcad", 3)  # written as it trains
     written, trains, ratio = map(float, rbqe[2:])

@@ -75,6 +75,7 @@ def test_published_values_are_tidy_and_those_of_the_baseline() -> None:
         assert values[(*keys, "ssim")] == row["published_ssim"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not (TEST_IMAGES.is_dir() and DNCNN3.is_file()),
     reason=f"classic5 and the weights of DnCNN-3 may not be passed on: put them in {TEST_IMAGES}/classic5 and {DNCNN3} "

@@ -32,14 +32,20 @@ LOSING = {
     ("unet", "luma-hevc", 22): SHORT,
     ("rbqe-powerqe-v3", "rgb-bpg", 22): "its last two exits lose; the thresholds that ship let nothing get there",
 }
+
+
+def marks(method: str, stem: str, quality: int) -> list[pytest.MarkDecorator]:
+    """Return the marks of a case: of the qualities, the best and the worst are tested each time."""
+    case, qualities = (method, stem, quality), COMPRESSORS[stem.split("-")[1]]["qualities"]
+    long = [] if quality in (qualities[0], qualities[-1]) else [pytest.mark.long]
+    return long + ([pytest.mark.xfail(reason=LOSING[case])] if case in LOSING else [])
+
+
 CASES = [
-    pytest.param(*case, marks=pytest.mark.xfail(reason=LOSING[case]) if case in LOSING else ())
-    for case in (
-        (method, stem, quality)
-        for method, stems in catalogue.weights().items()
-        for stem in stems
-        for quality in COMPRESSORS[stem.split("-")[1]]["qualities"]
-    )
+    pytest.param(method, stem, quality, marks=marks(method, stem, quality))
+    for method, stems in catalogue.weights().items()
+    for stem in stems
+    for quality in COMPRESSORS[stem.split("-")[1]]["qualities"]
 ]
 
 

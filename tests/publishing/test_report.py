@@ -102,10 +102,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
         started.close()
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desk", "phone"])
+WINDOWS = {"desk": (1280, "light"), "phone": (390, "dark")}
+on_both = pytest.mark.parametrize("opened", WINDOWS, indirect=True)  # what depends on width or colours; else desk alone
+
+
+@pytest.fixture
 def opened(request: pytest.FixtureRequest, page: Path, browser) -> Iterator:
     """Yield the page as shown in a window of that width; it must neither complain nor ask for anything."""
-    width, scheme = request.param
+    width, scheme = WINDOWS[getattr(request, "param", "desk")]
     view = browser.new_page()
     view.set_default_timeout(120_000)  # milliseconds; of a busy machine
     view.set_viewport_size({"width": width, "height": 844})
@@ -135,6 +139,7 @@ def shown(view, side: str) -> np.ndarray:
     return np.asarray(Image.open(BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
 
 
+@on_both
 @in_browser
 def test_the_page_fits_its_window(opened) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
@@ -225,6 +230,7 @@ def test_the_viewer_shows_differences_to_the_original_and_zooms(opened) -> None:
         assert opened.locator("#viewer .pair").evaluate("pair => pair.style.width") == f"{zoom * 80}px"
 
 
+@on_both
 @in_browser
 def test_the_border_of_the_viewer_moves(opened) -> None:
     style = "() => getComputedStyle(document.querySelector('#viewer canvas.right')).clipPath"
@@ -244,6 +250,7 @@ def test_a_plot_has_the_measured_mean_and_gives_it_away(opened, folder: Path) ->
     assert downloaded(opened, "#plots [data-format=png]").startswith(b"\x89PNG")
 
 
+@on_both
 @in_browser
 def test_the_page_follows_the_scheme_of_the_system(opened) -> None:
     colours = []

@@ -140,6 +140,7 @@ def trained(folder, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.mark.long
 def test_torchrun_trains_as_one_process_does(trained, folder, tmp_path):
     output = tmp_path / "dcad-luma-jpeg.safetensors"
     pictures = ["--data", folder, "--validation", folder, "--pairs", trained.parent / "pairs"]

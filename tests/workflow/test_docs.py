@@ -5,7 +5,8 @@ import re
 import shlex
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -97,18 +98,17 @@ def parsed(command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def ran(tree: Path) -> dict[str, subprocess.CompletedProcess]:
-    """Return what became of every command, by its parsed form; two run at a time."""
+def ran(tree: Path) -> Callable[[str], subprocess.CompletedProcess]:
+    """Return a function that runs the parsed form of a command, once, and says what became of it."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
+    @cache
     def run(command: str) -> subprocess.CompletedProcess:
         shell = ["bash", "-c", command]
         return subprocess.run(shell, cwd=tree, env=environment, capture_output=True, text=True, timeout=300)
 
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
-    environment |= {"PATH": f"{BIN}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    chosen = {parsed(command) for command in RUN if not _missing(command)}
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(chosen, pool.map(run, chosen), strict=True))
+    return run
 
 
 def _missing(command: str) -> str:
@@ -123,22 +123,27 @@ def _missing(command: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("command", RUN)
+IN_THE_README = commands(PAGES[0])
+CASES = [pytest.param(each, marks=() if each in IN_THE_README else pytest.mark.long) for each in RUN]
+
+
+@pytest.mark.parametrize("command", CASES)
 def test_a_command_of_the_docs_runs_as_written(ran, command):
-    if parsed(command) not in ran:
-        pytest.skip(_missing(command))
-    done = ran[parsed(command)]
+    if missing := _missing(command):
+        pytest.skip(missing)
+    done = ran(parsed(command))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     for option in re.findall(r" (--?[a-z][a-z0-9-]*)", command) if parsed(command).endswith(" --help") else []:
         assert re.search(rf"(^|[\s,\[]){option}\b", done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [command for command in RUN if "<<'END'" in command])
 def test_a_program_of_the_findings_prints_what_they_say(ran, command):
     pages = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("findings", "errata"))
     page = pages.replace(command.replace("\n", "\n    "), "")
     said = set(re.findall(r"\d[\d,.]*\d", page))
-    printed = re.findall(r"\d+\.\d+|\d{5,}", ran[command].stdout)
+    printed = re.findall(r"\d+\.\d+|\d{5,}", ran(command).stdout)
     assert printed
     assert {f"{int(number):,}" if number.isdigit() else number for number in printed} <= said
 

@@ -157,7 +157,13 @@ def folder(undisturbed, commands: Commands, tmp_path: Path, record_property) -> 
     return Folder(place, undisturbed[0], commands, record_property)
 
 
-@pytest.mark.parametrize("stage", ["prepare", "compress 50", "evaluate dcad", "table", "figure", "pairs"])
+def often(*stages: str, tested: tuple[str, ...]) -> pytest.MarkDecorator:
+    """Return stages to test; those that are not `tested` each time are long."""
+    cases = [pytest.param(stage, marks=() if stage in tested else pytest.mark.long) for stage in stages]
+    return pytest.mark.parametrize("stage", cases)
+
+
+@often("prepare", "compress 50", "evaluate dcad", "table", "figure", "pairs", tested=("compress 50", "evaluate dcad"))
 def test_a_command_killed_at_any_moment_is_made_up_for_by_the_next_run(stage, folder, undisturbed):
     moments, count = random.Random(stage), 0
     while count < KILLS:
@@ -187,7 +193,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("stage", WRITTEN)
+@often(*WRITTEN, tested=("evaluate dcad", "table", "train"))
 def test_a_full_disk_is_named_and_does_no_harm(stage, small):
     small.remove(stage)
     filling = fill(small.place)
@@ -196,7 +202,7 @@ def test_a_full_disk_is_named_and_does_no_harm(stage, small):
     small.finish(stage)
 
 
-@pytest.mark.parametrize("stage", ["prepare", "compress 50", "table", "train"])
+@often("prepare", "compress 50", "table", "train", tested=("compress 50",))
 def test_a_read_only_folder_is_named_and_does_no_harm(stage, small):
     small.remove(stage)
     assert mount("-o", "remount,ro", str(small.place))

@@ -214,6 +214,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         return dict(zip(RUNS, pool.map(run, RUNS), strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_a_protocol_runs_on_a_handful_of_pictures_and_says_so(finished, name):
     table = pd.read_csv(finished[name] / "results/table1.csv")
@@ -222,6 +223,7 @@ def test_a_protocol_runs_on_a_handful_of_pictures_and_says_so(finished, name):
     assert RUNS[name].words in re.sub(r"\s+", " ", (finished[name] / "results/table1.md").read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_a_protocol_measures_the_pictures_of_its_test_part_as_it_says(finished, name):
     rows = pd.read_parquet(finished[name] / "results/measurements.parquet")

@@ -365,6 +365,7 @@ def documented(title: str, name: str) -> tuple[str, str]:
     return re.search(rf'```python\n("""{title}.*?)```', page, re.S)[1], re.search(rf"`({name}: {{.*?}})`", page)[1]
 
 
+@pytest.mark.long
 def test_the_method_of_the_docs_is_one_file_and_one_config_line_and_runs_alone(tree: Path) -> None:
     others = {name: times(tree, name) for name in ("decoded", "tiny")}
     source, line = documented("MyNet: ", "mynet")
@@ -392,6 +393,7 @@ def test_the_method_of_the_docs_is_one_file_and_one_config_line_and_runs_alone(t
     assert table.loc["mynet", "params"] == 9 * 32 + 32 + 9 * 32 + 1
 
 
+@pytest.mark.long
 def test_the_codec_metric_and_table_of_the_docs_run_together(tree: Path) -> None:
     codec, line = documented("Coarse: ", "coarse")
     page = (ROOT / "docs/extend.md").read_text()
@@ -448,6 +450,7 @@ def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
     return Transfer(tree, others, failed, done)
 
 
+@pytest.mark.long
 def test_weights_that_do_not_load_are_refused_before_any_job_and_tables_stay(transferred: Transfer) -> None:
     for done, tables in transferred.failed:
         assert done.returncode != 0
@@ -456,6 +459,7 @@ def test_weights_that_do_not_load_are_refused_before_any_job_and_tables_stay(tra
         assert {path.name for path in tables} >= {"table1.csv", "table1.md", "table2.csv", "table2.tex"}
 
 
+@pytest.mark.long
 def test_a_new_method_runs_alone_with_native_weights_and_others(transferred: Transfer) -> None:
     tree, done = transferred.tree, transferred.done
     expected = {"evaluate": 3, "complexity": 1, "latency": 1, "measurements": 1, "table": 7, "figure": 1}
@@ -468,6 +472,7 @@ def test_a_new_method_runs_alone_with_native_weights_and_others(transferred: Tra
         assert not table.loc[("staged", "yes"), f"exit_shares_{compressor}"].startswith(("100/", "0/"))
 
 
+@pytest.mark.long
 def test_weights_for_another_compressor_are_measured_beside_the_native_ones(transferred: Transfer) -> None:
     tree = transferred.tree
     rows, provenance = measurements(tree)
@@ -491,6 +496,7 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tran
     assert ["†" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
 
 
+@pytest.mark.long
 def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(transferred: Transfer) -> None:
     tree = transferred.tree
     measured = tracing.Measured(tree / "results/measurements.parquet", THRESHOLDS)
@@ -500,6 +506,7 @@ def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(transferre
         assert [cell for cell in found if not tracing.agrees(*cell[1:])] == []
 
 
+@pytest.mark.long
 def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte(
     transferred: Transfer, tmp_path: Path
 ) -> None:
@@ -522,6 +529,7 @@ def test_all_results_removed_and_made_again_in_shards_are_the_same_byte_for_byte
     assert sampled.returncode == 0, sampled.stdout
 
 
+@pytest.mark.long
 def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: Path) -> None:
     picture = tree / "pictures/hill.png"
     before = picture.read_bytes()
@@ -544,6 +552,7 @@ def test_a_setting_that_cannot_work_fails_every_run(tree: Path) -> None:
         assert not (tree / "results/table1.csv").exists()
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) -> None:
     remove_measured(tree, "mine/hevc")
     for _ in range(2):
@@ -561,6 +570,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tree: Path, finished: Path) ->
     assert_equal_results(tree, finished)
 
 
+@pytest.mark.long
 def test_a_second_workflow_in_the_folder_is_refused_and_does_no_harm(
     tree: Path, finished: Path, record_property: Callable[[str, int], None]
 ) -> None:
@@ -815,6 +825,7 @@ def test_the_report_holds_tables_and_figure(tree: Path) -> None:
     assert all(name in page for name in ("table1.csv", "table2.csv", "gain_over_cost.png"))
 
 
+@pytest.mark.long
 def test_our_report_is_made_with_its_examples_and_twice_the_same(tree: Path) -> None:
     done = snakemake(tree, "results/report.html")
     assert done.returncode == 0, done.stdout
