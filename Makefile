@@ -1,5 +1,6 @@
 # Two commands do everything on a fresh machine: `make results/table2.csv` and `make test`.
 # CONFIG passes settings on: make results/table1.csv CONFIG="only=rbqe"
+# A run of a name of its own has a folder of its own: make results/mine/table1.csv CONFIG="run=mine"
 # make reproduction DATA=folder WEIGHTS=folder: all that these pictures and official weights allow, and the scoreboard.
 
 PYTHON ?= python3
@@ -7,6 +8,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+RESULTS := results$(patsubst run=%,/%,$(filter run=%,$(CONFIG)))
 
 .PHONY: setup test test-long coverage lint report reproduction weights clean FORCE
 .DEFAULT_GOAL := results/table2.csv
@@ -24,8 +26,8 @@ results/%: $(INSTALLED) FORCE
 	$(RUN) snakemake --cores all $@ $(if $(CONFIG),--config $(CONFIG))
 
 report: $(INSTALLED)
-	$(RUN) snakemake --cores all all results/report.html $(if $(CONFIG),--config $(CONFIG))
-	$(RUN) snakemake --report results/workflow.html $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --cores all all $(RESULTS)/report.html $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --report $(RESULTS)/workflow.html $(if $(CONFIG),--config $(CONFIG))
 
 reproduction: $(INSTALLED)
 	$(RUN) qebench reproduce $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS))
