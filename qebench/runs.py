@@ -1,10 +1,11 @@
-"""The folder of a run: results/ or results/NAME/, with a record of its pictures and protocol.
+"""The folder of a run, results/ or results/NAME/, a record of its pictures and protocol, and the words at its end.
 
 Paths of results name neither the protocol nor where the pictures are, so another run in the same folder would replace
 them. The record, RECORD in the folder, is what such a run is refused by.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from qebench.common import files, plugins, provenance
@@ -15,6 +16,8 @@ TAKEN = (
     *("complexity", "decoded", "examples", "figures", "jpeg_literature", "latency", "latency_grid", "measurements"),
     *("originals", "pairs", "reproduction", "weights"),
 )
+
+LINES = 40  # of a table that are printed
 
 
 def folder(name: str | None, root: str = "results") -> Path:
@@ -78,3 +81,25 @@ def describe(config: dict) -> dict[str, object]:
         pictures = (path.relative_to(plugins.ROOT) if path.is_relative_to(plugins.ROOT) else path).as_posix()
     protocol = {f"protocol.{key}": value for key, value in config["protocol"].items()}
     return {"dataset": config["dataset"], "folder": pictures, "split": config.get("split")} | protocol
+
+
+def closing(name: str | None, targets: Iterable[str]) -> str:
+    """Return what to print when a run is done: the table, if one was asked for, and where it and the report are.
+
+    Of several tables only the places are named; "" if none of `targets`, files and rules, is a result.
+    """
+    place = folder(name)
+    asked = [Path(target) for target in sorted(targets)] or [Path("all")]
+    if not any(path == Path("all") or path.is_relative_to(place) for path in asked):
+        return ""
+    tables = [path for path in asked if path.suffix == ".csv" and path.with_suffix(".md").is_file()]
+    words = []
+    if len(tables) == 1:
+        words += [*tables[0].with_suffix(".md").read_text(encoding="utf-8").splitlines()[:LINES], ""]
+        words.append(f"This table: {tables[0].with_suffix('.md')}, .csv and .tex")
+    elif tables or Path("all") in asked:
+        words.append(f"Tables: {place}/*.md, .csv and .tex; figures: {place}/figures/")
+    report, settings = place / "report.html", f" CONFIG='run={name}'" if name else ""
+    there = report.is_file()
+    words.append(f"Report: {report}" if there else f"Report: none yet; `make report{settings}` makes {report}")
+    return "\n".join(words)

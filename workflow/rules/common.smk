@@ -172,6 +172,15 @@ onstart:
             runs.claim(RUN, config)
         except ValueError as error:
             raise WorkflowError(str(error))
+    if bars := workflow.logger_manager.get_log_handlers():
+        from qebench import terminal
+
+        terminal.add_time_left(bars)
+
+
+onsuccess:
+    if words := runs.closing(config["run"], map(str, workflow.dag_settings.targets)):
+        print(f"\n{words}", flush=True)
 
 
 onerror:
