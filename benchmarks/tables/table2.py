@@ -21,9 +21,9 @@ def tabulate(results: Results) -> pd.DataFrame:
 
     gmacs (exact) and gmacs_paper are per image of 512x512, latency_ms the median for one such image; with early exit
     each is the mean over all images, weighted by the exits they take, the heads and scores on the way included (except
-    in gmacs_paper, which counts each exit alone as the paper does). busy_cores are those that other work kept busy while
-    latency was measured. Gains are means over images and qualities. At the
-    end is what the paper prints of gmacs_paper (gmacs_published) and of gains (`_paper`), each with ours less that.
+    in gmacs_paper, which counts each exit alone as the paper does). busy_cores are those that other work kept busy
+    while latency was measured. Gains are means over images and qualities. At the end is what the paper prints of
+    gmacs_paper (gmacs_published) and of gains (`_paper`), each with ours less that.
     """
     compressors = list(results.measurements["compressor"].unique())
     exits = early_exit.chosen(results.measurements, results.thresholds)
@@ -135,7 +135,7 @@ def note(results: Results) -> str:
         f"Gains: PSNR in dB (unrounded output) and SSIM (8-bit picture), mean over n = {results.image_count} images of "
         f"{results.datasets} and all qualities; {results.protocol}. GMACs and latency: one 512x512 image, float32. "
         f"Early exit at the IQAM thresholds {results.named_thresholds()}; exit shares in per cent for exit 1/2/3/4/5. "
-        f"{typesetting.MARK}: measured while others kept more than {BUSY} cores at work (busy_cores), so it is too long. "
+        f"{typesetting.MARK}: measured while others kept more than {BUSY} cores at work (busy_cores), thus too long. "
         "Confidence intervals and tests: intervals.md. The paper's values (RBQE, ECCV 2020, Table 1, Figs. 5a, 6b) "
         "are of other images than these; differences are ours less the paper's."
         f"{measurements.identical(results.measurements)}"
