@@ -10,7 +10,7 @@ PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 RESULTS := results$(patsubst run=%,/%,$(filter run=%,$(CONFIG)))
 
-.PHONY: setup test test-long coverage lint report reproduction weights clean FORCE
+.PHONY: setup test test-long coverage lint docs report reproduction weights clean FORCE
 .DEFAULT_GOAL := results/table2.csv
 
 setup: $(INSTALLED)
@@ -55,6 +55,11 @@ lint: $(INSTALLED)
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) snakemake --lint
+
+# The docs as a site, site/index.html; its packages are installed on top of the others.
+docs: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 clean:
 	rm -rf results/[!R]* results/.*.tmp logs .snakemake

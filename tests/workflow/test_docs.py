@@ -1,5 +1,6 @@
 """The commands of README and docs run as written: short ones are run, of long ones it is checked that they would."""
 
+import json
 import os
 import re
 import shlex
@@ -146,6 +147,34 @@ def test_a_program_of_the_findings_prints_what_they_say(ran, command):
     printed = re.findall(r"\d+\.\d+|\d{5,}", ran(command).stdout)
     assert printed
     assert {f"{int(number):,}" if number.isdigit() else number for number in printed} <= said
+
+
+def _tour() -> tuple[list[str], list[str]]:
+    """Return the code of the notebook's cells, and the text that it shows under them."""
+    cells = json.loads((ROOT / "docs/tour.ipynb").read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [output.get("text") or output["data"]["text/plain"] for output in outputs]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"], ["".join(each) for each in texts]
+
+
+def test_the_notebook_is_executed_small_and_of_no_machine():
+    _, shown = _tour()
+    assert len(shown) == 5  # a shape, a table, a plot, pictures, scores
+    text = (ROOT / "docs/tour.ipynb").read_text()
+    assert len(text) < 100_000
+    assert "stderr" not in text
+
+
+@pytest.mark.long
+def test_the_notebook_shows_what_its_code_gives(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    code, shown = _tour()
+    program = "\n".join([*code, "print(table.to_string())"])
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    printed = [float(number) for number in re.findall(r"\d+\.\d+", done.stdout)]
+    table, scores = ([float(number) for number in re.findall(r"\d+\.\d+", shown[place])] for place in (1, 4))
+    assert printed == pytest.approx(scores + table, abs=2e-3)  # processors round differently
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -80,7 +80,9 @@ def test_elsewhere_a_job_is_three_lines_and_its_start_names_what_it_makes(tree: 
 
 
 def test_a_dry_run_says_what_jobs_read_and_why(tree: Path) -> None:
-    done = subprocess.run(command("--dry-run"), cwd=tree, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command("--dry-run"), cwd=tree, env=environment(), capture_output=True, text=True, timeout=120
+    )
     assert "input: pictures/hill.png" in done.stdout
     assert re.search(r"reason: .+", done.stdout)
 
