@@ -1,4 +1,4 @@
-"""What a run shows: bars with the time left on a terminal, three short lines a job elsewhere, and at the end its table."""
+"""What a run shows: bars and the time left on a terminal, three short lines a job elsewhere, at the end its table."""
 
 import os
 import pty
