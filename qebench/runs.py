@@ -5,6 +5,8 @@ them. The record, RECORD in the folder, is what such a run is refused by.
 """
 
 import json
+import re
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ TAKEN = (
 )
 
 LINES = 40  # of a table that are printed
+WIDTH = 100  # characters of a line of its note
 
 
 def folder(name: str | None, root: str = "results") -> Path:
@@ -53,11 +56,11 @@ def records(place: Path) -> list[Path]:
 def claim(place: Path, config: dict) -> None:
     """Write into the folder of a run which data and protocol it has.
 
-    Raises ValueError in one sentence if it has others already.
+    Raises ValueError in one sentence if it has others already, or its record cannot be read.
     """
     wanted, record = describe(config), place / RECORD
     if record.is_file():
-        found = json.loads(record.read_text(encoding="utf-8"))
+        found = _read(record)
         for key in wanted:
             if found.get(key) != wanted[key]:
                 raise ValueError(
@@ -68,6 +71,13 @@ def claim(place: Path, config: dict) -> None:
         return
     with files.replacing(record) as temporary:
         temporary.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(record: Path) -> dict:
+    try:
+        return dict(json.loads(record.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{record} is no record of a run ({error}): remove {record.parent}, and run again") from None
 
 
 def describe(config: dict) -> dict[str, object]:
@@ -95,7 +105,7 @@ def closing(name: str | None, targets: Iterable[str]) -> str:
     tables = [path for path in asked if path.suffix == ".csv" and path.with_suffix(".md").is_file()]
     words = []
     if len(tables) == 1:
-        words += [*tables[0].with_suffix(".md").read_text(encoding="utf-8").splitlines()[:LINES], ""]
+        words += [*_plain(tables[0].with_suffix(".md").read_text(encoding="utf-8"))[:LINES], ""]
         words.append(f"This table: {tables[0].with_suffix('.md')}, .csv and .tex")
     elif tables or Path("all") in asked:
         words.append(f"Tables: {place}/*.md, .csv and .tex; figures: {place}/figures/")
@@ -103,3 +113,9 @@ def closing(name: str | None, targets: Iterable[str]) -> str:
     there = report.is_file()
     words.append(f"Report: {report}" if there else f"Report: none yet; `make report{settings}` makes {report}")
     return "\n".join(words)
+
+
+def _plain(markdown: str) -> list[str]:
+    """Return the lines of a table for a terminal: no tags, columns in line, notes in lines of WIDTH."""
+    lines = re.sub(r"<ins>(.*?)</ins>", lambda tagged: tagged[1].rjust(len(tagged[0])), markdown).splitlines()
+    return [part for line in lines for part in ([line] if line.startswith("|") else textwrap.wrap(line, WIDTH) or [""])]

@@ -137,11 +137,19 @@ def test_of_several_tables_the_places_are_named(folder: Path, targets: list[str]
     assert runs.closing(None, targets).startswith("Tables: results/*.md, .csv and .tex")
 
 
+def test_the_table_is_for_a_terminal(folder: Path) -> None:
+    table = "| a | ms              |\n|:--|----------------:|\n| x | <ins>12.5</ins> |\n| y |         **9.1** |\n"
+    (folder / "results/table1.md").write_text(f"{table}\n{'a word ' * 40}\n")
+    shown = runs.closing(None, ["results/table1.csv"])
+    assert "| x |            12.5 |\n| y |         **9.1** |\n" in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
 def test_a_long_table_is_cut(folder: Path) -> None:
-    (folder / "results/table1.md").write_text("\n".join(map(str, range(100))))
+    (folder / "results/table1.md").write_text("\n".join(f"| {number} |" for number in range(100)))
     shown = runs.closing(None, ["results/table1.csv"]).splitlines()
-    assert shown[runs.LINES - 1] == str(runs.LINES - 1)
-    assert str(runs.LINES) not in shown
+    assert shown[runs.LINES - 1] == f"| {runs.LINES - 1} |"
+    assert f"| {runs.LINES} |" not in shown
 
 
 def test_a_run_that_makes_no_results_ends_without_words(folder: Path) -> None:

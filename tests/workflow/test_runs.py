@@ -76,6 +76,13 @@ def test_other_data_or_another_protocol_in_the_folder_is_refused_with_the_remedy
     runs.claim(tmp_path / "results/other", changed)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3"])
+def test_a_damaged_record_is_named_with_the_remedy(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json is no record of a run .*: remove .*, and run again"):
+        runs.claim(tmp_path, config.default())
+
+
 def test_other_methods_codecs_and_qualities_go_into_the_same_folder(tmp_path: Path) -> None:
     runs.claim(tmp_path, config.default())
     runs.claim(tmp_path, chosen(methods="rbqe", only="jpeg", qualities=10))

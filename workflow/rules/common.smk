@@ -170,7 +170,7 @@ onstart:
     if any(job.rule.name == "prepare" for job in workflow.dag.jobs):  # weights and costs are of no pictures
         try:
             runs.claim(RUN, config)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise WorkflowError(str(error))
     if bars := workflow.logger_manager.get_log_handlers():
         from qebench import terminal
