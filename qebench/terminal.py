@@ -11,7 +11,7 @@ class TimeLeft(ProgressColumn):
     """Time left of the bar of all jobs, at the mean pace so far; nothing beside the bars of single rules."""
 
     def render(self, task: Task) -> Text:
-        if task.id != 0 or task.elapsed is None or not task.completed or task.finished:
+        if task.id != 0 or task.elapsed is None or task.remaining is None or not task.completed or task.finished:
             return Text("")
         return Text(f"about {text(task.elapsed / task.completed * task.remaining)} left")
 
