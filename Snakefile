@@ -25,8 +25,3 @@ rule all:
         expand("<results>/{table}.csv", table=config["tables"]),
         expand("<results>/figures/{figure}.pdf", figure=config["figures"]),
         "<results>/reproduction.csv",
-
-
-if not workflow.dryrun:
-    for each in workflow.rules:
-        each.message = "{rule} {wildcards}"  # all that logs say of a job; a dry run says what it reads and writes

@@ -74,7 +74,7 @@ def test_elsewhere_a_job_is_three_lines_and_its_start_names_what_it_makes(tree: 
     assert done.returncode == 0, done.stderr
     assert re.search(r"^Job \d+: compress compressor=jpeg,part=mine,quality=10$", done.stderr, re.M)
     assert "3 of 3 steps (100%) done" in done.stderr
-    for detail in ("wildcards:", "input:", "eason:", "resources:"):
+    for detail in ("wildcards:", "input:", "eason:", "    resources:"):
         assert detail not in done.stderr
     assert len(done.stderr.splitlines()) < 60
 

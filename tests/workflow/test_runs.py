@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers import trees
 
 from qebench import config, runs
 from qebench.common import plugins
@@ -168,14 +169,23 @@ def test_a_choice_that_cannot_be_is_refused(changes: dict, message: str) -> None
         chosen(**changes)
 
 
-def test_a_named_run_plans_all_of_its_files_in_its_own_folder() -> None:
+def test_a_named_run_plans_all_of_its_files_in_its_own_folder(tmp_path: Path) -> None:
+    tree = trees.copy(tmp_path / "tree")
+    file = "workflow/config/equal_training.yaml"
     settings = ["run=mine", "methods=rbqe", "qualities={jpeg: [10], hevc: [37]}"]
     command = [str(Path(sys.executable).with_name("snakemake")), "--dry-run", "all", "results/mine/report.html"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
     done = subprocess.run(
-        [*command, "--config", *settings], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [*command, "--configfile", file, "--config", *settings],
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "methods/weights/rbqe-luma-jpeg-short.safetensors" in done.stdout  # as the file says
+    assert "methods/weights/rbqe-luma-jpeg.safetensors" not in done.stdout
     written = re.findall(r"^    (?:output|log): (.+)$", done.stdout, re.M)
     paths = [path for line in written for path in line.split(", ")]
     assert len(paths) > 50

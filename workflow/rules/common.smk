@@ -17,7 +17,7 @@ from qebench.common import files, plugins
 from qebench.datasets import shards
 
 try:
-    checked.choose(config, workflow.configfiles)
+    checked.choose(config, workflow.overwrite_configfiles)
     checked.check(config)
     for target in workflow.dag_settings.targets if workflow.dag_settings else ():
         runs.check_target(config["run"], str(target))
@@ -172,6 +172,8 @@ onstart:
             runs.claim(RUN, config)
         except (ValueError, OSError) as error:
             raise WorkflowError(str(error))
+    for each in workflow.rules:
+        each.message = "{rule} {wildcards}"  # all that the log of a run says of a job; a dry run says more
     if bars := workflow.logger_manager.get_log_handlers():
         from qebench import terminal
 
