@@ -1,5 +1,6 @@
 # Two commands do everything on a fresh machine: `make results/table2.csv` and `make test`.
 # CONFIG passes settings on: make results/table1.csv CONFIG="only=rbqe"
+# A run of a name of its own has a folder of its own: make results/mine/table1.csv CONFIG="run=mine"
 # make reproduction DATA=folder WEIGHTS=folder: all that these pictures and official weights allow, and the scoreboard.
 
 PYTHON ?= python3
@@ -7,8 +8,9 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+RESULTS := results$(patsubst run=%,/%,$(filter run=%,$(CONFIG)))
 
-.PHONY: setup test test-long coverage lint report reproduction weights clean FORCE
+.PHONY: setup test test-long coverage lint docs report reproduction weights clean FORCE
 .DEFAULT_GOAL := results/table2.csv
 
 setup: $(INSTALLED)
@@ -24,8 +26,8 @@ results/%: $(INSTALLED) FORCE
 	$(RUN) snakemake --cores all $@ $(if $(CONFIG),--config $(CONFIG))
 
 report: $(INSTALLED)
-	$(RUN) snakemake --cores all all results/report.html $(if $(CONFIG),--config $(CONFIG))
-	$(RUN) snakemake --report results/workflow.html $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --cores all all $(RESULTS)/report.html $(if $(CONFIG),--config $(CONFIG))
+	$(RUN) snakemake --report $(RESULTS)/workflow.html $(if $(CONFIG),--config $(CONFIG))
 
 reproduction: $(INSTALLED)
 	$(RUN) qebench reproduce $(DATA) $(if $(WEIGHTS),--weights $(WEIGHTS))
@@ -53,6 +55,11 @@ lint: $(INSTALLED)
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) snakemake --lint
+
+# The docs as a site, site/index.html; its packages are installed on top of the others.
+docs: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(RUN) NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 clean:
 	rm -rf results/[!R]* results/.*.tmp logs .snakemake

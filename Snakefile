@@ -22,6 +22,6 @@ include: "workflow/rules/train.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{table}.csv", table=config["tables"]),
-        expand("results/figures/{figure}.pdf", figure=config["figures"]),
-        "results/reproduction.csv",
+        expand("<results>/{table}.csv", table=config["tables"]),
+        expand("<results>/figures/{figure}.pdf", figure=config["figures"]),
+        "<results>/reproduction.csv",

@@ -3,9 +3,11 @@
 import difflib
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from qebench import runs
 from qebench.coding import coded, interface
 from qebench.common import plugins
 from qebench.datasets import known, originals, splits
@@ -23,6 +25,7 @@ def check(config: dict) -> None:
     """
     _name_datasets(config)
     _check_schema(config)
+    runs.check(config["run"])
     if "demo" in config["folders"]:
         raise ValueError("folders: demo is the name of the built-in pictures: choose another for yours")
     if config["dataset"] not in ["demo", *config["folders"]]:
@@ -71,6 +74,40 @@ def check(config: dict) -> None:
                         f"methods: {name} for {compressor} needs {file}, which is missing: methods/weights/README.md "
                         "says where weights come from and how to train them"
                     )
+
+
+def choose(config: dict, paths: Sequence[Path | str]) -> None:
+    """Turn names of `methods` and `qualities`, as given on a command line, into the form of the files, in place.
+
+    `methods=dcad,rbqe` are methods of the config's files, `paths`, and replace those of `only`. `qualities=10,50` are
+    those of the one compressor that runs, `qualities={jpeg: [10], hevc: 37}` those of each.
+
+    Raises ValueError for a name that is not there, for what is no quality, and for what `check` finds in the types.
+    """
+    if isinstance(config["methods"], str | list):
+        chosen = _words(config["methods"])
+        config["methods"] = _defined(paths)
+        for name in chosen:
+            if name not in config["methods"]:
+                raise ValueError(f"methods names {name!r}, which is not under methods: {', '.join(config['methods'])}")
+        config["only"] = [name for name in _words(config["only"]) if name not in config["methods"]] + chosen
+    _name_datasets(config)
+    _check_schema(config)
+    qualities = config.pop("qualities", None)
+    if qualities is None:
+        return
+    names = list(codecs(config))
+    if not isinstance(qualities, dict):
+        if len(names) > 1:
+            raise ValueError(
+                f"qualities is one list for {' and '.join(names)}: name one of them in only, or write "
+                f"qualities='{{{names[0]}: [...], {names[1]}: [...]}}'"
+            )
+        qualities = {names[0]: qualities}
+    for name, wanted in qualities.items():
+        if name not in config["compressors"]:
+            raise ValueError(f"qualities names {name!r}, but the compressors are {', '.join(config['compressors'])}")
+        config["compressors"][name]["qualities"] = [_quality(word) for word in _words(wanted)]
 
 
 def default() -> dict:
@@ -244,7 +281,7 @@ def _gpu_count() -> int:
 
 def _only(config: dict, kind: str) -> list[str]:
     """Return the names under `kind`, "methods" or "compressors": those in `only`, or all if it has none of them."""
-    only = [config["only"]] if isinstance(config["only"], str) else config["only"]
+    only = _words(config["only"])
     for name in only:
         if name not in config["methods"] and name not in config["compressors"]:
             raise ValueError(
@@ -254,8 +291,34 @@ def _only(config: dict, kind: str) -> list[str]:
     return [name for name in config[kind] if name in only] or list(config[kind])
 
 
+def _words(value: object) -> list[str]:
+    """Return a list as text, also one that was written without brackets: `dcad,rbqe`, or 10."""
+    return [str(word).strip() for word in (value if isinstance(value, list) else str(value).split(","))]
+
+
+def _quality(word: str) -> int:
+    if not word.isdecimal():
+        raise ValueError(f"qualities has {word!r}, which is no whole number")
+    return int(word)
+
+
+def _defined(paths: Sequence[Path | str]) -> dict:
+    """Return the methods of configuration files, merged with those of the default one as Snakemake does."""
+    import yaml
+    from snakemake.utils import update_config
+
+    methods = default()["methods"]
+    for path in paths:
+        found = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}).get("methods")
+        if isinstance(found, dict):
+            update_config(methods, found)
+    return methods
+
+
 def _name_datasets(config: dict) -> None:
-    """Turn the names of data sets into text, in place: YAML takes 2020 for a number."""
+    """Turn the names of data sets and of the run into text, in place: YAML takes 2020 for a number."""
+    if isinstance(config.get("run"), int):
+        config["run"] = str(config["run"])
     if isinstance(config.get("dataset"), int):
         config["dataset"] = str(config["dataset"])
     if isinstance(config.get("folders"), dict):

@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from qebench.common import devices, memory, provenance
+from qebench.cost import BUSY
 
-BUSY = 0.1  # cores: what others may take before times count as disturbed
 MEGABYTE = 1e6
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from qebench.common import files, plugins, ranking, typesetting
-from qebench.cost import machine
+from qebench.cost import BUSY
 
 FOLDER = plugins.ROOT / "benchmarks/measured"
 HERE = "here"  # the source of rows that were measured on this machine
@@ -25,8 +25,8 @@ NOTE = (
     "photograph (or of noise, in the grid); with one: the pictures of that quality, through all of the network or "
     "with early exit by a rule as it ships; median_ms and quartiles over all runs, mean_ms over pictures. "
     "score_share: the part of the time that scores take; peak_mb: memory beyond what was in use before, 10^6 bytes; "
-    "busy_cores: those that others kept at work meanwhile (times are too long if it is not near 0); source: here, "
-    "this machine, or a file of benchmarks/measured."
+    f"busy_cores: those that others kept at work meanwhile, {typesetting.MARK}: more than {BUSY}, so the times are too "
+    "long; source: here, this machine, or a file of benchmarks/measured."
 )
 
 
@@ -43,11 +43,11 @@ def keep(name: str, latency: Path, folder: Path = FOLDER) -> Path:
     Raises ValueError if the machine was busy, or it cannot be told whether it was.
     """
     rows = files.read_csv(latency).query("source == @HERE").drop(columns="source")
-    disturbed = rows[~(rows["busy_cores"] <= machine.BUSY)]
+    disturbed = rows[~(rows["busy_cores"] <= BUSY)]
     if len(disturbed):
         raise ValueError(
             f"{len(disturbed)} of {len(rows)} rows of {latency} were measured while others kept up to "
-            f"{disturbed['busy_cores'].max()} cores busy (allowed: {machine.BUSY}): end what runs beside this, remove "
+            f"{disturbed['busy_cores'].max()} cores busy (allowed: {BUSY}): end what runs beside this, remove "
             "results/latency, and measure again"
         )
     output = folder / f"{name}.csv"
@@ -70,6 +70,9 @@ def write(frame: pd.DataFrame, output: Path) -> None:
     """
     shown = frame[list(SHOWN)].astype(object)
     cells = shown.where(shown.notna(), math.nan).apply(typesetting.aligned)
+    times = cells[["median_ms", "mean_ms"]]
+    disturbed = (frame["busy_cores"].astype(float) > BUSY).to_numpy()[:, None] & times.ne("")
+    cells[times.columns] = times.where(~disturbed, times + typesetting.MARK)
     same = {name: cells[name].iat[0] for name in SHOWN if cells[name].nunique() == 1}
     note = f"In all rows: {'; '.join(f'{name} {cell}' for name, cell in same.items() if cell)}. {NOTE}"
     of_pictures = cells["compressor"] != ""

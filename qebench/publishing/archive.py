@@ -9,6 +9,7 @@ import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qebench import runs
 from qebench.common import files, provenance
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write(results: Path, archive: Path) -> None:
 
     if archive.suffix != ".zip":
         raise ValueError(f"{archive} does not end in .zip: name the archive so")
-    found = {path: provenance.read(path) for path in sorted(results.rglob(f"*{provenance.SUFFIX}"))}
+    found = {path: provenance.read(path) for path in runs.records(results)}
     if not found:
         raise ValueError(f"{results} has no {provenance.SUFFIX[1:]}: make tables or figures in it first")
     crate = ROCrate()

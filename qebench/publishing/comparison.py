@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from qebench import runs
 from qebench.common import provenance
 from qebench.evaluation import measurements
 
@@ -63,8 +64,7 @@ def _numbers(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[str]:
 
 def _sidecars(folder: Path) -> dict[str, dict]:
     """Return the records of published files by their path in a folder of results."""
-    found = sorted(folder.rglob(f"*{provenance.SUFFIX}"))
-    return {path.relative_to(folder).as_posix(): provenance.read(path) for path in found}
+    return {path.relative_to(folder).as_posix(): provenance.read(path) for path in runs.records(folder)}
 
 
 def _published(before: dict[str, dict], after: dict[str, dict]) -> Iterator[str]:

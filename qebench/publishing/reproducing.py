@@ -1,7 +1,8 @@
 """One command for all that can be reproduced here: find pictures and official weights, run what they allow, judge.
 
 Data sets are found by their pictures, not by the names of folders. The results are those of the steps of
-docs/reproduce.md, under results/; a step that fails costs what it would have measured, and is named.
+docs/reproduce.md, each data set's in a run of its name, results/NAME/. A step that fails costs what it would have
+measured, and is named.
 """
 
 import shutil
@@ -47,7 +48,7 @@ def run(data: Path | None, weights: Path | None, cores: str, output: Path) -> st
         failures += failed
         for table in ("reproduction", "trends") if not failed else ():
             parts.mkdir(parents=True, exist_ok=True)
-            shutil.copy(RESULTS / f"{table}.csv", parts / f"{name}.{table}.csv")
+            shutil.copy(RESULTS / name / f"{table}.csv", parts / f"{name}.{table}.csv")
     held = programs.run(RESULTS / "original_programs.xml")
     return write([parts / f"{name}.reproduction.csv" for name in runs], held, output, failures)
 
@@ -129,13 +130,15 @@ def _literature(method: str, found: dict[str, Path]) -> list[str]:
 
 def _workflow(name: str, folder: Path | None, cores: str) -> list[str]:
     """Run the workflow on a data set, by its paper's protocol or the default one."""
-    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", cores, "results/reproduction.csv"]
+    command = [str(Path(sys.executable).with_name("snakemake")), "--cores", cores, f"results/{name}/reproduction.csv"]
     if name in PROTOCOLS:
         command += ["--configfile", f"workflow/config/{PROTOCOLS[name]}.yaml"]
-    settings = [] if folder is None else [f"dataset={name}", f"folders={{{name}: '{folder.resolve()}'}}"]
+    settings = [f"run={name}"]
+    if folder is not None:
+        settings += [f"dataset={name}", f"folders={{{name}: '{folder.resolve()}'}}"]
     if name == "raise" and not _has_hm():
         settings.append("only=[jpeg, hevc]")
-    return _step([*command, *(["--config", *settings] if settings else [])])
+    return _step([*command, "--config", *settings])
 
 
 def _has_hm() -> bool:

@@ -106,7 +106,8 @@ def _command(row: Any) -> str:
         return f"qebench study jpeg-literature {row.method}{weights} --classic5 FOLDER --live1 FOLDER"
     if row.metric == "images_per_s":
         return "snakemake --cores all results/latency.csv"
-    return f"snakemake --cores all results/reproduction.csv --configfile workflow/config/{row.protocol}.yaml"
+    name = row.protocol
+    return f"snakemake --cores all results/{name}/reproduction.csv --configfile workflow/config/{name}.yaml"
 
 
 def _match(rows: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from qebench import runs
 from qebench.common import files, provenance
 from qebench.common.plugins import ROOT
 from qebench.datasets import originals, shards
@@ -34,7 +35,7 @@ def verify(results: Path, count: int, device: str) -> Iterator[tuple[str, list[s
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: name a folder of results in which measurements were made")
     rows, records = measurements.read(path)
-    found = sorted(results.rglob(f"*{provenance.SUFFIX}"))
+    found = runs.records(results)
     yield f"{len(found)} published tables and figures", [text for path in found for text in _published(path)]
     yield "files without a record", list(_unrecorded(results, found))
     weights = provenance.distinct(record["weights"] for record in records if record["weights"])

@@ -151,7 +151,7 @@ def all_rows() -> pd.DataFrame:
 
 
 def results(methods: list[str]) -> Results:
-    place = {"device": "a processor", "threads": 2}
+    place = {"device": "a processor", "threads": 2, "busy_cores": 0.02}
     cost, latency = [], []
     for method in ["decoded", *methods]:
         for exit, (gmacs, so_far, paper) in enumerate(
@@ -261,7 +261,7 @@ def test_table1_and_table2_have_these_columns():
     columns = ["compressor", "quality"]
     columns += [f"{method}{of}" for method in ("dcad", "rbqe") for of in ("", "_paper", "_difference")]
     assert list(table1.tabulate(RESULTS)) == columns
-    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device"]
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device", "busy_cores"]
     columns += [f"{name}_{codec}" for name in ("delta_psnr", "delta_ssim") for codec in ("jpeg", "hevc")]
     found = list(table2.tabulate(RESULTS))
     assert found[: len(columns)] == columns
@@ -529,7 +529,25 @@ def test_the_parts_of_a_table_have_all_its_columns():
     for module in (table1, table2):
         frame = module.tabulate(RESULTS)
         assert set().union(*module.parts(frame)) == set(frame)
-    assert table2.parts(table2.tabulate(RESULTS))[0][-3:] == ["gmacs_paper", "latency_ms", "device"]  # ours, all
+    assert table2.parts(table2.tabulate(RESULTS))[0][-3:] == ["latency_ms", "device", "busy_cores"]  # ours, all
+
+
+def test_a_latency_of_a_busy_machine_is_marked_in_table2(tmp_path):
+    busy = RESULTS.latency["method"].eq("dcad").map({True: 0.8, False: 0.1})
+    disturbed = dataclasses.replace(RESULTS, latency=RESULTS.latency.assign(busy_cores=busy))
+    frame, marked = table2.tabulate(disturbed), table2.marked(disturbed)
+    assert frame.set_index("method")["busy_cores"].to_dict() == {"decoded": 0.1, "dcad": 0.8, "rbqe": 0.1}
+    typesetting.write(frame, table2.note(disturbed), tmp_path / "table2.csv", marked, parts=table2.parts(frame))
+    text = (tmp_path / "table2.md").read_text()
+    assert [line.split()[1] for line in text.splitlines() if "†" in line and line.startswith("|")] == ["dcad"]
+    assert "†: measured while others kept more than 0.1 cores at work" in text
+    assert "†" not in (tmp_path / "table2.csv").read_text()
+
+
+def test_where_the_system_tells_no_load_no_latency_is_marked():
+    untold = dataclasses.replace(RESULTS, latency=RESULTS.latency.assign(busy_cores=None))
+    assert not table2.marked(untold)["latency_ms"].any()
+    assert "busy_cores" not in table2.tabulate(untold)
 
 
 def test_latex_takes_every_table(tmp_path):

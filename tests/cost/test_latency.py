@@ -245,6 +245,15 @@ def test_times_are_placed_among_those_of_the_same_setting_alone(tmp_path):
     assert (tmp_path / "latency.tex").read_text().count(r"\begin{tabular}{") == 2  # headings have [b]
 
 
+def test_latencies_of_a_busy_machine_are_marked(tmp_path):
+    parts = [times(tmp_path / "rest.csv", 0.1, exit=4), times(tmp_path / "busy.csv", 0.5)]
+    measured.write(measured.combine(parts, []), tmp_path / "latency.csv")
+    lines = [line for line in (tmp_path / "latency.md").read_text().splitlines() if line.startswith("|")]
+    assert [line.count("†") for line in lines[2:]] == [0, 1]
+    assert "†: more than 0.1" in (tmp_path / "latency.md").read_text()
+    assert "†" not in (tmp_path / "latency.csv").read_text()
+
+
 def test_latencies_of_a_busy_machine_are_not_kept(tmp_path):
     for busy in (0.5, None):
         measured.write(measured.combine([times(tmp_path / "part.csv", busy)], []), tmp_path / "latency.csv")

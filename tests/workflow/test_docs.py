@@ -1,5 +1,6 @@
 """The commands of README and docs run as written: short ones are run, of long ones it is checked that they would."""
 
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from helpers import trees
 from PIL import Image
 
 from compressors import bpg, hm
+from qebench import runs
 from qebench.common import plugins
 
 ROOT = plugins.ROOT
@@ -146,6 +148,86 @@ def test_a_program_of_the_findings_prints_what_they_say(ran, command):
     printed = re.findall(r"\d+\.\d+|\d{5,}", ran(command).stdout)
     assert printed
     assert {f"{int(number):,}" if number.isdigit() else number for number in printed} <= said
+
+
+def _tour() -> tuple[list[str], list[str]]:
+    """Return the code of the notebook's cells, and the text that it shows under them."""
+    cells = json.loads((ROOT / "docs/tour.ipynb").read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [output.get("text") or output["data"]["text/plain"] for output in outputs]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"], ["".join(each) for each in texts]
+
+
+def test_the_notebook_is_executed_small_and_of_no_machine():
+    _, shown = _tour()
+    assert len(shown) == 5  # a shape, a table, a plot, pictures, scores
+    text = (ROOT / "docs/tour.ipynb").read_text()
+    assert len(text) < 100_000
+    assert "stderr" not in text
+
+
+@pytest.mark.long
+def test_the_notebook_shows_what_its_code_gives(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    code, shown = _tour()
+    program = "\n".join([*code, "print(table.to_string())"])
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    printed = [float(number) for number in re.findall(r"\d+\.\d+", done.stdout)]
+    table, scores = ([float(number) for number in re.findall(r"\d+\.\d+", shown[place])] for place in (1, 4))
+    assert printed == pytest.approx(scores + table, abs=2e-3)  # processors round differently
+
+
+def _transcript() -> list[str]:
+    """Return the lines that the README shows of the first command's output."""
+    return re.search(r"^```text\n(.*?)^```", PAGES[0].read_text(), re.M | re.S)[1].splitlines()
+
+
+def _table(lines: list[str]) -> dict[tuple[str, ...], dict[str, str]]:
+    """Return the cells of the pieces of table 2 by their rows (method, early exit) and columns, without emphasis."""
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    header: list[str] = []
+    for line in lines:
+        row = [cell.strip(" *") for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            header = []
+        elif not header:
+            header = row
+        elif not line.startswith("|:"):
+            cells.setdefault(tuple(row[:2]), {}).update(zip(header[2:], row[2:], strict=True))
+    return cells
+
+
+def test_the_readme_is_at_most_90_lines():
+    assert len(PAGES[0].read_text().splitlines()) <= 90
+
+
+def test_the_readme_shows_the_end_of_the_first_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/table2.md").touch()
+    assert _transcript()[-2:] == runs.closing(None, ["results/table2.csv"]).splitlines()[-2:]
+    shown = _table(_transcript())
+    assert list(shown) == [("decoded", "no"), ("dcad", "no"), ("rbqe", "no"), ("rbqe", "yes")]
+    assert all(re.fullmatch(r"\d+\.\d{3}", row["delta_psnr_jpeg"]) for row in shown.values())
+
+
+@pytest.mark.long
+def test_the_first_command_prints_what_the_readme_shows(tmp_path):
+    tree = trees.copy(tmp_path / "tree")
+    command = [str(BIN / "snakemake"), "--cores", "all", "results/table2.csv"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+    environment["OMP_WAIT_POLICY"] = "passive"
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=3000)
+    assert done.returncode == 0, done.stderr[-2000:]
+    printed, shown = _table(done.stdout.splitlines()), _table(_transcript())
+    assert list(printed) == list(shown)
+    for key, row in shown.items():
+        for column, cell in row.items():  # times and the machine are its own
+            if column.startswith(("delta_", "gmacs", "params", "exit_shares")) and "/" not in cell and cell:
+                assert float(printed[key][column]) == pytest.approx(float(cell), abs=2e-3)
+            assert column in printed[key]
+    assert done.stdout.splitlines()[-2:] == _transcript()[-2:]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

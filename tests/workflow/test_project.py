@@ -24,7 +24,7 @@ from qebench.networks.network import describe
 
 ROOT = plugins.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+REQUIREMENTS = PROJECT["dependencies"] + [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
 PLUGINS = [(folder, name) for folder in plugins.FUNCTIONS for name in plugins.names(folder)]
 COMPRESSORS = [plugins.find("compressors", name) for name in plugins.names("compressors")]
 every_compressor = pytest.mark.parametrize("compressor", COMPRESSORS, ids=lambda module: module.__name__)

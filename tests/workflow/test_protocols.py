@@ -199,7 +199,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for file, picture in RUNS[name].pictures().items():
             Image.fromarray(picture).save(tree / RUNS[name].folder / file)
         (tree / "handful.yaml").write_text(yaml.safe_dump(RUNS[name].config()))
-        command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "results/table1.csv"]
+        command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", f"results/{name}/table1.csv"]
         files = ["--configfile", f"workflow/config/{name}.yaml", "handful.yaml"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
         environment |= {"OMP_WAIT_POLICY": "passive"}
@@ -217,16 +217,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_a_protocol_runs_on_a_handful_of_pictures_and_says_so(finished, name):
-    table = pd.read_csv(finished[name] / "results/table1.csv")
+    table = pd.read_csv(finished[name] / f"results/{name}/table1.csv")
     assert set(table["compressor"]) == {"jpeg", RUNS[name].codec}
     assert table["spp"].notna().all()
-    assert RUNS[name].words in re.sub(r"\s+", " ", (finished[name] / "results/table1.md").read_text())
+    assert RUNS[name].words in re.sub(r"\s+", " ", (finished[name] / f"results/{name}/table1.md").read_text())
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_a_protocol_measures_the_pictures_of_its_test_part_as_it_says(finished, name):
-    rows = pd.read_parquet(finished[name] / "results/measurements.parquet")
+    rows = pd.read_parquet(finished[name] / f"results/{name}/measurements.parquet")
     rows = rows.query("compressor == 'jpeg' and method == 'decoded' and metric == 'psnr'")
     pictures = list(RUNS[name].pictures().items())[:2]
     given, measured = RUNS[name].given, RUNS[name].measured

@@ -12,11 +12,15 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)  # our own modules, whatever is installed under the same names
 
 from qebench import config as checked
+from qebench import runs
 from qebench.common import files, plugins
 from qebench.datasets import shards
 
 try:
+    checked.choose(config, workflow.overwrite_configfiles)
     checked.check(config)
+    for target in workflow.dag_settings.targets if workflow.dag_settings else ():
+        runs.check_target(config["run"], str(target))
 except (ValueError, OSError, ImportError, SyntaxError) as error:
     raise WorkflowError(f"config: {error}")
 
@@ -26,11 +30,16 @@ shell.prefix(f"export PATH={PYTHON}:$PATH; ")  # `python` is the one that runs S
 DATASET = config["dataset"]
 PARTS = shards.names(DATASET, config["shards"])
 PROTOCOL = config["protocol"]
-SUPERSEDED = "moved to results/.superseded/, as a job that they depend on failed"
+RUN = runs.folder(config["run"])
 METHODS = checked.methods(config)
 COMPRESSORS = checked.codecs(config)
 DEVICE = checked.device(config)
 GPU = checked.gpus(config)
+
+
+pathvars:
+    results=RUN.as_posix(),
+    logs=runs.folder(config["run"], "logs").as_posix(),
 
 
 wildcard_constraints:
@@ -131,7 +140,7 @@ def exit_rules_code(name):
 def timed(wildcards):
     """Return the files of the times of every exit rule that the table `exit_rules` takes."""
     wanted = METHODS if wildcards.table == "exit_rules" else []
-    return [f"results/latency/{compressor}/{method}.csv" for method in wanted for compressor in native(method)]
+    return [f"<results>/latency/{compressor}/{method}.csv" for method in wanted for compressor in native(method)]
 
 
 def codec_data(wildcards):
@@ -158,6 +167,22 @@ onstart:
     )
     if checking.returncode:
         raise WorkflowError(checking.stderr.strip())
+    if any(job.rule.name == "prepare" for job in workflow.dag.jobs):  # weights and costs are of no pictures
+        try:
+            runs.claim(RUN, config)
+        except (ValueError, OSError) as error:
+            raise WorkflowError(str(error))
+    for each in workflow.rules:
+        each.message = "{rule} {wildcards}"  # all that the log of a run says of a job; a dry run says more
+    if bars := workflow.logger_manager.get_log_handlers():
+        from qebench import terminal
+
+        terminal.add_time_left(bars)
+
+
+onsuccess:
+    if words := runs.closing(config["run"], map(str, workflow.dag_settings.targets)):
+        print(f"\n{words}", flush=True)
 
 
 onerror:
@@ -166,7 +191,10 @@ onerror:
     for level in workflow.dag.toposorted():
         for job in level:
             if not all(Path(file).exists() for file in job.input):
-                made = [Path(file) for file in job.output if str(file).startswith("results/")]  # never weights
-                stale += files.set_aside(made, Path("results"))
+                made = [Path(file) for file in job.output if Path(file).is_relative_to(RUN)]  # never weights
+                stale += files.set_aside(made, RUN)
     if stale:
-        print(f"{SUPERSEDED}: {', '.join(sorted(map(str, stale)))}", file=sys.stderr)
+        print(
+            f"moved to {RUN}/.superseded/, as a job that they depend on failed: {', '.join(sorted(map(str, stale)))}",
+            file=sys.stderr,
+        )

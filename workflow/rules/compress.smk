@@ -3,9 +3,9 @@ rule prepare:
     input:
         pictures,
     output:
-        manifest="results/originals/{dataset}.csv",
+        manifest="<results>/originals/{dataset}.csv",
     log:
-        "logs/prepare/{dataset}.log",
+        "<logs>/prepare/{dataset}.log",
     conda:
         "../../environment.yml"
     resources:
@@ -27,11 +27,11 @@ rule prepare:
 rule shard:
     """The manifest of a part of a data set."""
     input:
-        "results/originals/{dataset}.csv",
+        "<results>/originals/{dataset}.csv",
     output:
-        "results/originals/{dataset}.{number}of{total}.csv",
+        "<results>/originals/{dataset}.{number}of{total}.csv",
     log:
-        "logs/shard/{dataset}.{number}of{total}.log",
+        "<logs>/shard/{dataset}.{number}of{total}.log",
     wildcard_constraints:
         number=r"\d+",
         total=r"\d+",
@@ -46,11 +46,11 @@ rule shard:
 rule compress:
     """A data set, or a part of one, at one quality: bitstreams, what they decode to, bits and versions."""
     input:
-        manifest="results/originals/{part}.csv",
+        manifest="<results>/originals/{part}.csv",
     output:
-        table="results/decoded/{part}/{compressor}/{quality}.csv",
+        table="<results>/decoded/{part}/{compressor}/{quality}.csv",
     log:
-        "logs/compress/{part}/{compressor}/{quality}.log",
+        "<logs>/compress/{part}/{compressor}/{quality}.log",
     conda:
         "../../environment.yml"
     threads: 2

@@ -6,9 +6,9 @@ rule complexity:
     input:
         weights=cost_weights,
     output:
-        "results/complexity/{method}.csv",
+        "<results>/complexity/{method}.csv",
     log:
-        "logs/complexity/{method}.log",
+        "<logs>/complexity/{method}.log",
     conda:
         "../../environment.yml"
     params:
@@ -25,12 +25,12 @@ rule survey:
     input:
         published="benchmarks/published/eccv2020.csv",
     output:
-        csv="results/complexity.csv",
-        md="results/complexity.md",
-        tex="results/complexity.tex",
-        provenance="results/complexity.provenance.json",
+        csv="<results>/complexity.csv",
+        md="<results>/complexity.md",
+        tex="<results>/complexity.tex",
+        provenance="<results>/complexity.provenance.json",
     log:
-        "logs/survey.log",
+        "<logs>/survey.log",
     conda:
         "../../environment.yml"
     params:
@@ -44,9 +44,9 @@ rule latency:
     input:
         weights=cost_weights,
     output:
-        "results/latency/{method}.csv",
+        "<results>/latency/{method}.csv",
     log:
-        "logs/latency/{method}.log",
+        "<logs>/latency/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1024  # cut to all cores
@@ -74,13 +74,13 @@ rule exit_latency:
     input:
         weights=native_weights,
         decoded=lambda wildcards: [
-            f"results/decoded/{PARTS[0]}/{wildcards.compressor}/{quality}.csv"
+            f"<results>/decoded/{PARTS[0]}/{wildcards.compressor}/{quality}.csv"
             for quality in COMPRESSORS[wildcards.compressor]["qualities"]
         ],
     output:
-        "results/latency/{compressor}/{method}.csv",
+        "<results>/latency/{compressor}/{method}.csv",
     log:
-        "logs/latency/{compressor}/{method}.log",
+        "<logs>/latency/{compressor}/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1024  # cut to all cores
@@ -113,15 +113,15 @@ rule exit_latency:
 rule latency_table:
     """All latencies: those of this machine, and beside them those kept from others."""
     input:
-        exits=expand("results/latency/{method}.csv", method=METHODS),
-        pictures=[f"results/latency/{compressor}/{method}.csv" for method in METHODS for compressor in native(method)],
+        exits=expand("<results>/latency/{method}.csv", method=METHODS),
+        pictures=[f"<results>/latency/{compressor}/{method}.csv" for method in METHODS for compressor in native(method)],
         measured=sorted(Path("benchmarks/measured").glob("*.csv")),
     output:
-        csv="results/latency.csv",
-        md="results/latency.md",
-        tex="results/latency.tex",
+        csv="<results>/latency.csv",
+        md="<results>/latency.md",
+        tex="<results>/latency.tex",
     log:
-        "logs/latency.log",
+        "<logs>/latency.log",
     conda:
         "../../environment.yml"
     params:
@@ -136,9 +136,9 @@ rule latency_grid:
     input:
         weights=cost_weights,
     output:
-        "results/latency_grid/{method}.csv",
+        "<results>/latency_grid/{method}.csv",
     log:
-        "logs/latency_grid/{method}.log",
+        "<logs>/latency_grid/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1024  # cut to all cores
@@ -160,13 +160,13 @@ rule latency_grid:
 rule latency_grid_table:
     """The grids of all methods but `decoded`, which computes nothing."""
     input:
-        expand("results/latency_grid/{method}.csv", method=[name for name in METHODS if name != "decoded"]),
+        expand("<results>/latency_grid/{method}.csv", method=[name for name in METHODS if name != "decoded"]),
     output:
-        csv="results/latency_grid.csv",
-        md="results/latency_grid.md",
-        tex="results/latency_grid.tex",
+        csv="<results>/latency_grid.csv",
+        md="<results>/latency_grid.md",
+        tex="<results>/latency_grid.tex",
     log:
-        "logs/latency_grid.log",
+        "<logs>/latency_grid.log",
     conda:
         "../../environment.yml"
     params:

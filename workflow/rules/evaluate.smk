@@ -6,15 +6,15 @@ rule evaluate:
     """One method with its weights for one compressor, on a data set, or a part of one, and all qualities of a compressor."""
     input:
         weights=weights,
-        manifest="results/originals/{part}.csv",
+        manifest="<results>/originals/{part}.csv",
         decoded=lambda wildcards: [
-            f"results/decoded/{wildcards.part}/{wildcards.compressor}/{quality}.csv"
+            f"<results>/decoded/{wildcards.part}/{wildcards.compressor}/{quality}.csv"
             for quality in COMPRESSORS[wildcards.compressor]["qualities"]
         ],
     output:
-        "results/measurements/{part}/{compressor}/{trained_on}/{method}.parquet",
+        "<results>/measurements/{part}/{compressor}/{trained_on}/{method}.parquet",
     log:
-        "logs/evaluate/{part}/{compressor}/{trained_on}/{method}.log",
+        "<logs>/evaluate/{part}/{compressor}/{trained_on}/{method}.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -49,12 +49,12 @@ if len(PARTS) > 1:
     rule join:
         """The measurements of the parts of the data set as those of the whole: a command names no more files than parts."""
         input:
-            parts=expand("results/measurements/{part}/{{compressor}}/{{trained_on}}/{{method}}.parquet", part=PARTS),
-            whole="results/originals/{dataset}.csv",
+            parts=expand("<results>/measurements/{part}/{{compressor}}/{{trained_on}}/{{method}}.parquet", part=PARTS),
+            whole="<results>/originals/{dataset}.csv",
         output:
-            "results/measurements/{dataset}/{compressor}/{trained_on}/{method}.parquet",
+            "<results>/measurements/{dataset}/{compressor}/{trained_on}/{method}.parquet",
         log:
-            "logs/join/{dataset}/{compressor}/{trained_on}/{method}.log",
+            "<logs>/join/{dataset}/{compressor}/{trained_on}/{method}.log",
         wildcard_constraints:
             dataset=DATASET,
         conda:
@@ -74,15 +74,15 @@ rule measurements:
     """All measurements of the run in one tidy table, from which every table and figure is made."""
     input:
         parts=[
-            f"results/measurements/{DATASET}/{compressor}/{codec or 'none'}/{method}.parquet"
+            f"<results>/measurements/{DATASET}/{compressor}/{codec or 'none'}/{method}.parquet"
             for compressor in COMPRESSORS
             for method in METHODS
             for codec in checked.trained_on(config, method, compressor)
         ],
     output:
-        "results/measurements.parquet",
+        "<results>/measurements.parquet",
     log:
-        "logs/measurements.log",
+        "<logs>/measurements.log",
     conda:
         "../../environment.yml"
     resources:

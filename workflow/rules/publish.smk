@@ -13,17 +13,17 @@ rule table:
     """One table as CSV, Markdown and LaTeX."""
     input:
         published=PUBLISHED,
-        measurements="results/measurements.parquet",
-        complexity=expand("results/complexity/{method}.csv", method=METHODS),
-        latency=expand("results/latency/{method}.csv", method=METHODS),
+        measurements="<results>/measurements.parquet",
+        complexity=expand("<results>/complexity/{method}.csv", method=METHODS),
+        latency=expand("<results>/latency/{method}.csv", method=METHODS),
         timed=timed,
     output:
-        csv=report("results/{table}.csv", caption="../report/table.rst", category="Tables"),
-        md="results/{table}.md",
-        tex="results/{table}.tex",
-        provenance="results/{table}.provenance.json",
+        csv=report("<results>/{table}.csv", caption="../report/table.rst", category="Tables"),
+        md="<results>/{table}.md",
+        tex="<results>/{table}.tex",
+        provenance="<results>/{table}.provenance.json",
     log:
-        "logs/{table}.log",
+        "<logs>/{table}.log",
     wildcard_constraints:
         table="|".join(config["tables"]),
     conda:
@@ -55,15 +55,15 @@ rule figure:
     """One figure as PDF and PNG."""
     input:
         style=STYLE,
-        measurements="results/measurements.parquet",
-        complexity=expand("results/complexity/{method}.csv", method=METHODS),
-        latency=expand("results/latency/{method}.csv", method=METHODS),
+        measurements="<results>/measurements.parquet",
+        complexity=expand("<results>/complexity/{method}.csv", method=METHODS),
+        latency=expand("<results>/latency/{method}.csv", method=METHODS),
     output:
-        pdf="results/figures/{figure}.pdf",
-        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
-        provenance="results/figures/{figure}.provenance.json",
+        pdf="<results>/figures/{figure}.pdf",
+        png=report("<results>/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        provenance="<results>/figures/{figure}.provenance.json",
     log:
-        "logs/figures/{figure}.log",
+        "<logs>/figures/{figure}.log",
     wildcard_constraints:
         figure="|".join(config["figures"]) or "none",
     conda:
@@ -96,18 +96,18 @@ rule reproduction:
     """Every published number against ours, with a verdict."""
     input:
         published=PUBLISHED,
-        measurements="results/measurements.parquet",
-        survey="results/complexity.csv",
-        complexity=expand("results/complexity/{method}.csv", method=METHODS),
-        latency=expand("results/latency/{method}.csv", method=METHODS),
+        measurements="<results>/measurements.parquet",
+        survey="<results>/complexity.csv",
+        complexity=expand("<results>/complexity/{method}.csv", method=METHODS),
+        latency=expand("<results>/latency/{method}.csv", method=METHODS),
         literature=sorted(Path("results/jpeg_literature").glob("*.csv")),
     output:
-        csv=report("results/reproduction.csv", caption="../report/reproduction.rst", category="Tables"),
-        md="results/reproduction.md",
-        trends="results/trends.csv",
-        provenance="results/reproduction.provenance.json",
+        csv=report("<results>/reproduction.csv", caption="../report/reproduction.rst", category="Tables"),
+        md="<results>/reproduction.md",
+        trends="<results>/trends.csv",
+        provenance="<results>/reproduction.provenance.json",
     log:
-        "logs/reproduction.log",
+        "<logs>/reproduction.log",
     conda:
         "../../environment.yml"
     params:
@@ -129,13 +129,13 @@ rule complexity_figure:
     """The figure of costs alone: of all networks in methods/, not of those configured; it needs no picture."""
     input:
         style=STYLE,
-        complexity="results/complexity.csv",
+        complexity="<results>/complexity.csv",
     output:
-        pdf="results/figures/{figure}.pdf",
-        png=report("results/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
-        provenance="results/figures/{figure}.provenance.json",
+        pdf="<results>/figures/{figure}.pdf",
+        png=report("<results>/figures/{figure}.png", caption="../report/figure.rst", category="Figures"),
+        provenance="<results>/figures/{figure}.provenance.json",
     log:
-        "logs/figures/{figure}.log",
+        "<logs>/figures/{figure}.log",
     wildcard_constraints:
         figure="complexity",
     conda:
@@ -157,20 +157,20 @@ rule examples:
     Of a data set in shards, they are chosen from the first.
     """
     input:
-        measurements="results/measurements.parquet",
+        measurements="<results>/measurements.parquet",
         weights=lambda wildcards: [
             path for method in METHODS for path in checked.weights(config, method, wildcards.compressor)
         ],
-        originals="results/originals/{part}.csv",
+        originals="<results>/originals/{part}.csv",
         decoded=lambda wildcards: [
-            f"results/decoded/{wildcards.part}/{wildcards.compressor}/{quality}.csv"
+            f"<results>/decoded/{wildcards.part}/{wildcards.compressor}/{quality}.csv"
             for quality in COMPRESSORS[wildcards.compressor]["qualities"]
         ],
     output:
-        csv="results/examples/{part}/{compressor}.csv",
-        images=directory("results/examples/{part}/{compressor}"),
+        csv="<results>/examples/{part}/{compressor}.csv",
+        images=directory("<results>/examples/{part}/{compressor}"),
     log:
-        "logs/examples/{part}/{compressor}.log",
+        "<logs>/examples/{part}/{compressor}.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -199,18 +199,18 @@ rule strips:
     """The examples of one compressor side by side, with maps of errors and of the IQAM, as PDF and PNG."""
     input:
         style=STYLE,
-        measurements="results/measurements.parquet",
-        examples="results/examples/{part}/{compressor}.csv",
+        measurements="<results>/measurements.parquet",
+        examples="<results>/examples/{part}/{compressor}.csv",
     output:
-        pdf="results/figures/qualitative/{part}-{compressor}.pdf",
+        pdf="<results>/figures/qualitative/{part}-{compressor}.pdf",
         png=report(
-            "results/figures/qualitative/{part}-{compressor}.png",
+            "<results>/figures/qualitative/{part}-{compressor}.png",
             caption="../report/figure.rst",
             category="Figures",
         ),
-        provenance="results/figures/qualitative/{part}-{compressor}.provenance.json",
+        provenance="<results>/figures/qualitative/{part}-{compressor}.provenance.json",
     log:
-        "logs/figures/qualitative/{part}-{compressor}.log",
+        "<logs>/figures/qualitative/{part}-{compressor}.log",
     conda:
         "../../environment.yml"
     params:
@@ -228,16 +228,16 @@ rule page:
     """Our report: tables, plots, images and provenance on one page."""
     input:
         template=TEMPLATE,
-        measurements="results/measurements.parquet",
-        tables=expand("results/{table}.csv", table=[*config["tables"], "reproduction"]),
-        figures=expand("results/figures/{figure}.png", figure=config["figures"]),
-        examples=expand("results/examples/{part}/{compressor}.csv", part=PARTS[0], compressor=ENHANCED),
-        strips=expand("results/figures/qualitative/{part}-{compressor}.png", part=PARTS[0], compressor=ENHANCED),
+        measurements="<results>/measurements.parquet",
+        tables=expand("<results>/{table}.csv", table=[*config["tables"], "reproduction"]),
+        figures=expand("<results>/figures/{figure}.png", figure=config["figures"]),
+        examples=expand("<results>/examples/{part}/{compressor}.csv", part=PARTS[0], compressor=ENHANCED),
+        strips=expand("<results>/figures/qualitative/{part}-{compressor}.png", part=PARTS[0], compressor=ENHANCED),
     output:
-        html="results/report.html",
-        provenance="results/report.provenance.json",
+        html="<results>/report.html",
+        provenance="<results>/report.provenance.json",
     log:
-        "logs/report.log",
+        "<logs>/report.log",
     conda:
         "../../environment.yml"
     params:

@@ -22,6 +22,7 @@ TITLES = {
     "reproduction": "Published numbers against ours",
 }
 HEADINGS = {
+    "busy_cores": "cores busy with other work",
     "compressor": "codec",
     "delta_psnr": "PSNR gain (dB)",
     "delta_ssim": "SSIM gain",
