@@ -162,9 +162,9 @@ def _results(options: argparse.Namespace) -> "Results":
         pd.concat(map(files.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
         for paths in (options.complexity, options.latency, options.timed)
     )
-    rows = pd.DataFrame(columns=measurements.COLUMNS)
+    rows, records = pd.DataFrame(columns=measurements.COLUMNS), []
     if options.measurements:
-        rows, _ = measurements.read(options.measurements)
+        rows, records = measurements.read(options.measurements)
     thresholds = arguments.thresholds(options.thresholds)
     native = measurements.native(rows)
     return Results(
@@ -177,6 +177,7 @@ def _results(options: argparse.Namespace) -> "Results":
         rows,
         options.exit_rules,
         timed,
+        records,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from qebench.checkpoints import cards
 from qebench.common import files, plugins, provenance
 from qebench.common.metrics import IDENTICAL
 from qebench.evaluation import batches, pace
@@ -95,9 +96,11 @@ def _check_finite(rows: list[tuple], method: str) -> None:
 
 
 def _origin(network: Network, weights: Path | None, device: str) -> dict:
+    file = {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None
+    seen = cards.million_pixels(weights) if weights else None
     return {
         "method": network.name,
-        "weights": {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None,
+        "weights": file | {"million_pixels": seen} if file and seen else file,
         "device": provenance.device_name(device),
         "precision": network.precision,
         "commit": provenance.commit(),
