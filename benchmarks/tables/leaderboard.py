@@ -1,6 +1,7 @@
 """Leaderboard: per codec all methods by gain, how sure their places are, what they cost, who is as good as the first.
 
-Methods of several exits stand there twice, at their last exit and with early exit, as in table 2.
+Methods of several exits stand there twice, at their last exit and with early exit, as in table 2. Results of others
+(benchmarks/contributed/) have rows among ours.
 """
 
 import math
@@ -15,10 +16,11 @@ from qebench.common import ranking
 from qebench.evaluation import early_exit, measurements, statistics
 from qebench.evaluation.results import Results, qualities
 
-KEYS = ["compressor", "place", "method", "early_exit"]
-ENTRY = ["method", "early_exit"]
+KEYS = ["compressor", "place", "method", "early_exit", "origin"]
+ENTRY = ["origin", "method", "early_exit"]
 GAINS = ["place_low", "place_high", "n", "delta_psnr", "delta_psnr_low", "delta_psnr_high", "p", "as_good_as_first"]
 COSTS = ["gmacs", "latency_ms", "device", "million_pixels", "pareto_gmacs", "pareto_latency"]
+HERE = "here"  # the origin of our own results
 SURE = 0.05  # corrected p-values from here on tell nothing apart
 
 
@@ -32,13 +34,14 @@ def tabulate(results: Results) -> pd.DataFrame:
 
     A method without measurements at one of the qualities is left out there.
     """
-    gains, exits = _gains(results), early_exit.chosen(results.measurements, results.thresholds)
+    everyone = {HERE: results} | results.contributed
+    gains = pd.concat({origin: _gains(each) for origin, each in everyone.items()}, axis="columns", names=["origin"])
     boards = []
     for compressor in qualities(results.measurements):
         if compressor in gains.index.unique("compressor"):
             wide = gains.loc[compressor].dropna(axis="columns")
             by_image = wide.groupby(level=["dataset", "image"], sort=False).mean()
-            board = _judge(by_image).join(_costs(results, compressor, list(wide), exits))
+            board = _judge(by_image).join(_costs(everyone, compressor, list(wide)))
             board["compressor"] = compressor
             boards.append(_front(board).sort_values("place", kind="stable").reset_index())
     if not boards:
@@ -47,11 +50,11 @@ def tabulate(results: Results) -> pd.DataFrame:
 
 
 def _gains(results: Results) -> pd.DataFrame:
-    """Return gains with a row per compressor, quality, data set and image, and a column per ENTRY."""
+    """Return gains with a row per compressor, quality, data set and image, and a column per method and early_exit."""
     gains = measurements.gains(results.measurements, "psnr_unrounded")
     early = early_exit.taken(gains, early_exit.chosen(results.measurements, results.thresholds))
     points = pd.concat([early_exit.last(gains).assign(early_exit="no"), early.assign(early_exit="yes")])
-    wide = points.pivot(index=["compressor", "quality", "dataset", "image"], columns=ENTRY, values="value")
+    wide = points.pivot(index=["compressor", "quality", "dataset", "image"], columns=ENTRY[1:], values="value")
     return wide[sorted(wide.columns, key=lambda entry: results.methods.index(entry[0]))]
 
 
@@ -73,10 +76,12 @@ def _judge(gains: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def _costs(results: Results, compressor: str, entries: list[tuple[str, str]], exits: pd.DataFrame) -> pd.DataFrame:
+def _costs(everyone: dict[str, Results], compressor: str, entries: list[tuple[str, str, str]]) -> pd.DataFrame:
     """Return what each entry costs on the images of a compressor."""
     rows: list[dict[str, Any]] = []
-    for method, early in entries:
+    taken = {origin: early_exit.chosen(each.measurements, each.thresholds) for origin, each in everyone.items()}
+    for origin, method, early in entries:
+        results, exits = everyone[origin], taken[origin]
         own = exits[(exits["method"] == method) & (exits["compressor"] == compressor)]
         cost = table2.cost(results, method, own if early == "yes" else None)
         seen = _million_pixels(results.records, compressor, method)

@@ -106,6 +106,22 @@ def test_a_method_that_lacks_a_quality_is_left_out():
     assert list(board["method"]) == ["first", "third"]
 
 
+def test_results_of_others_have_rows_among_ours_with_their_own_costs():
+    theirs = dataclasses.replace(
+        results({"first": [gain + 1 for gain in GAINS["first"]]}), complexity=results().complexity.assign(gmacs=99.0)
+    )
+    board = leaderboard.tabulate(dataclasses.replace(results(), contributed={"lab": theirs}))
+    assert list(zip(board["origin"], board["method"], strict=True)) == [
+        ("lab", "first"),
+        ("here", "first"),
+        ("here", "second"),
+        ("here", "third"),
+    ]
+    assert board["delta_psnr"].to_list() == [2.035, 1.035, 0.985, 0.535]
+    assert board["gmacs"].to_list() == [99, 10, 20, 5]
+    assert board["place_low"].to_list()[0] == board["place_high"].to_list()[0] == 1
+
+
 def test_one_method_alone_is_the_first():
     alone = leaderboard.tabulate(results({"first": GAINS["first"]}))
     assert alone[["place", "place_low", "place_high", "as_good_as_first"]].to_numpy().tolist() == [[1, 1, 1, "yes"]]
@@ -119,5 +135,5 @@ def test_people_get_gains_and_costs_apart_with_the_best_in_bold(tmp_path):
     )
     gains, costs = (tmp_path / "leaderboard.md").read_text().split("\n\n")[:2]
     assert "**1.035**" in gains and "<ins>0.985</ins>" in gains
-    assert "**5.0**" in costs and "| 98 " in costs
+    assert "**5.0**" in costs and " 98 |" in costs
     assert len(pd.read_csv(tmp_path / "leaderboard.csv")) == 3
