@@ -50,8 +50,7 @@ def _open(archive: Path) -> tuple[Results, dict]:
             rows, records = measurements.read(root / WANTED[0])
             config = next(provenance.read(path)["config"] for path in sorted(root.glob(WANTED[-1])))
             costs, latency = (
-                pd.concat(map(files.read_csv, sorted(root.glob(pattern))), ignore_index=True)
-                for pattern in WANTED[1:3]
+                pd.concat(map(files.read_csv, sorted(root.glob(pattern))), ignore_index=True) for pattern in WANTED[1:3]
             )
         except (BadZipFile, FileNotFoundError, StopIteration, ValueError) as error:
             why = f": {error}" if str(error) else ""

@@ -16,12 +16,12 @@ PROTOCOL = {"colour": "luma", "crop": 512}
 CODEC = {"version": "libjpeg-turbo 3.2.0", "settings": "4:0:0"}
 
 
-def record(quality: int, **changes: object) -> dict:
+def record(quality: int, changes: dict | None = None) -> dict:
     """Return where measurements at a quality come from, changed in part."""
     images = {"count": 1, "manifest_sha256": "feed"}
     common = {"dataset": "set", "compressor": "jpeg", "quality": quality, "codec": CODEC, "images": images}
     method = {"method": "net", "trained_on": "jpeg", "weights": None, "device": "d", "commit": "c", "versions": {}}
-    return common | method | {"metrics": {"psnr_unrounded": "code"}} | changes
+    return common | method | {"metrics": {"psnr_unrounded": "code"}} | (changes or {})
 
 
 def measured(qualities: list[int]) -> pd.DataFrame:
@@ -32,10 +32,10 @@ def measured(qualities: list[int]) -> pd.DataFrame:
     return rows(values)
 
 
-def ours(**changes: object) -> Results:
+def ours(changes: dict | None = None) -> Results:
     found = measured([10])
     return Results(
-        found, pd.DataFrame(), pd.DataFrame(), {}, ["decoded", "net"], "", found, records=[record(10, **changes)]
+        found, pd.DataFrame(), pd.DataFrame(), {}, ["decoded", "net"], "", found, records=[record(10, changes)]
     )
 
 
@@ -80,7 +80,7 @@ def test_an_archive_gives_what_was_measured_here_too(lab: Path) -> None:
 )
 def test_what_was_measured_otherwise_is_refused(lab: Path, changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=rf"lab\.zip cannot be compared with these results: {message}"):
-        contributed.read([lab], ours(**changes), PROTOCOL)
+        contributed.read([lab], ours(changes), PROTOCOL)
 
 
 def test_another_protocol_is_refused(lab: Path) -> None:
