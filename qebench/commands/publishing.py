@@ -168,7 +168,8 @@ def _results(options: argparse.Namespace) -> "Results":
         pd.concat(map(files.read_csv, paths), ignore_index=True) if paths else pd.DataFrame()
         for paths in (options.complexity, options.latency, options.timed)
     )
-    rows, records = pd.DataFrame(columns=measurements.COLUMNS), []
+    rows = pd.DataFrame(columns=measurements.COLUMNS)
+    records: list[dict] = []
     if options.measurements:
         rows, records = measurements.read(options.measurements)
     thresholds = arguments.thresholds(options.thresholds)
