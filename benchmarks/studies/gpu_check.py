@@ -124,7 +124,7 @@ def golden(device: str) -> tuple[bool, str]:
     """
     if find_spec("pytest") is None:
         return False, "golden tests: not run, as pytest is not installed: make setup"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--device={device}", *GOLDEN]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--device={device}", *GOLDEN]
     done = subprocess.run(command, cwd=plugins.ROOT, capture_output=True, text=True)
     if done.returncode:
         print(done.stdout, done.stderr, file=sys.stderr)
