@@ -238,9 +238,6 @@ def test_by_every_rule_images_stop_where_they_do_on_the_cpu(networks, known, nam
         assert multi_exit.stop(networks[GPU], x[:1].to(GPU), rule).exit == int(exits[0])
         seen.add(tuple(exits.tolist()))
     assert len(set().union(*seen)) > 1 or name in ("coin", "oracle")  # which a running network has nothing to ask
-        "coin",
-        "oracle",
-    )  # which a running network has nothing to ask
 
 
 def test_own_pictures_stop_where_they_do_on_the_cpu(networks, known, decoded):
