@@ -19,10 +19,6 @@ from qebench.training import pairs
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
-# PyTorch counts the devices that gradients flow on at the first backward pass of a process: this one must be there.
-if not pretend_gpu.MISSING:
-    pretend_gpu.install()
-
 SLOW = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
 
 
@@ -66,8 +62,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the device that golden numbers are computed on, without TF32."""
     name = request.config.getoption("--device")
-    precision.use("float32", name)
     with pretend_gpu.plugged() if name.startswith(pretend_gpu.NAME) else nullcontext():
+        precision.use("float32", name)
         yield name
 
 
