@@ -24,6 +24,8 @@ TITLES = {
 HEADINGS = {
     "compressor": "codec",
     "delta_psnr": "PSNR gain (dB)",
+    "delta_psnr_low": "PSNR gain, low (dB)",
+    "delta_psnr_high": "PSNR gain, high (dB)",
     "delta_ssim": "SSIM gain",
     "exit_shares": "images per exit (%)",
     "gmacs": "GMACs",
@@ -31,6 +33,9 @@ HEADINGS = {
     "gmacs_published": "GMACs, published",
     "gmacs_difference": "GMACs, ours less published",
     "latency_ms": "latency (ms)",
+    "million_pixels": "million pixels in training",
+    "pareto_gmacs": "on the front of GMACs",
+    "pareto_latency": "on the front of latency",
     "params": "parameters",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
