@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from qebench import config
-    from qebench.common import files, provenance
+    from qebench.common import provenance
     from qebench.cost import measured
     from qebench.datasets import originals
 
@@ -51,11 +51,9 @@ def run(options: argparse.Namespace) -> None:
     output = options.output or measured.FOLDER / f"{name}.csv"
     with TemporaryDirectory() as folder:
         found = check(device, settings, originals.sources(None), Path(folder))
-    rows = [*found.latency, *found.grid]
-    files.write_csv(rows, output)
-    provenance.write([output], [], config.measured(settings), found.records)
+    count = keep(found, settings, output)
     print(text(found))
-    print(f"\n{len(rows)} rows are in {output}")
+    print(f"\n{count} rows are in {output}")
 
 
 @dataclass
@@ -115,6 +113,17 @@ def check(device: str, config: dict, pictures: list[Path], folder: Path) -> Foun
         weights_of_grid = _weights(config, GRID, next(iter(decoded)))
         found.grid += latency_grid.measure(GRID, 1, device, weights_of_grid, compiled=False)
     return found
+
+
+def keep(found: Found, config: dict, output: Path) -> int:
+    """Write the rows of the device to `output` (.csv), with their provenance beside it; return how many they are."""
+    from qebench import config as asked
+    from qebench.common import files, provenance
+
+    rows = [*found.latency, *found.grid]
+    files.write_csv(rows, output)
+    provenance.write([output], [], asked.measured(config), found.records)
+    return len(rows)
 
 
 def golden(device: str) -> tuple[bool, str]:

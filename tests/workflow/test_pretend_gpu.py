@@ -23,6 +23,7 @@ from qebench import config
 from qebench.__main__ import main
 from qebench.common import devices, files, plugins, provenance
 from qebench.cost import clock, exit_latency, latency, latency_grid, machine
+from qebench.cost import measured as measured_elsewhere
 from qebench.datasets import originals
 from qebench.evaluation import batches
 from qebench.evaluation.evaluate import _measure, evaluate
@@ -469,7 +470,10 @@ def test_a_gpu_is_checked_in_one_go(coded, small_grid, camera, tmp_path, monkeyp
     for entry in settings["compressors"].values():
         entry["qualities"] = entry["qualities"][-1:]
     monkeypatch.setattr(gpu_check, "GOLDEN", (f"{gpu_check.GOLDEN[0]}[powerqe_v1_arcnn-0-dtype0]",))
-    found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:1], tmp_path)
+    found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:1], tmp_path / "coded")
+    assert gpu_check.keep(found, settings, tmp_path / "kept/a-gpu.csv") == len(found.latency) + len(found.grid)
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"a-gpu.csv", "a-gpu.provenance.json"}
+    assert set(measured_elsewhere.combine([], [tmp_path / "kept/a-gpu.csv"])["source"]) == {"a-gpu"}
     rows = found.latency + found.grid
     assert {(row["device"], row["precision"]) for row in rows} == {("a pretended GPU", "float32")}
     assert all(row["median_ms"] > 0 for row in rows)
