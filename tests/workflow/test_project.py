@@ -3,6 +3,7 @@
 import copy
 import graphlib
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -96,10 +97,10 @@ def test_every_configuration_is_explained() -> None:
 def test_tracked_files_name_no_path_of_a_machine():
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    for folder in ("work", "root", "home"):
-        pattern = rf"(^|[^A-Za-z0-9._~}}-])/{folder}/[A-Za-z0-9]"  # no part of an address or of a longer path
-        found = subprocess.run(["git", "grep", "-nE", "--text", pattern], cwd=ROOT, capture_output=True, text=True)
-        assert found.stdout == ""
+    pattern = r"(^|[^A-Za-z0-9._~}-])/(work|root|home)/[A-Za-z0-9]"  # no part of an address or of a longer path
+    search = ["git", "grep", "-nE", "--text", pattern]
+    found = subprocess.run(search, cwd=ROOT, capture_output=True, env=os.environ | {"LC_ALL": "C"})  # ten times as fast
+    assert found.stdout == b""
 
 
 @pytest.mark.parametrize(("folder", "name"), PLUGINS, ids=lambda value: value)
