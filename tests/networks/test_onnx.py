@@ -13,7 +13,12 @@ from qebench.networks.network import describe
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-NETWORKS = [method for method in plugins.names("methods") if catalogue.networks(method)]
+SLOW = {"mprnet", "fbcnn", "esrgan", "rbqe-powerqe-v1", "rbqe-powerqe-v3"}  # to trace
+NETWORKS = [
+    pytest.param(method, marks=[pytest.mark.long] if method in SLOW else [])
+    for method in plugins.names("methods")
+    if catalogue.networks(method)
+]
 DCAD = catalogue.WEIGHTS / "dcad-luma-jpeg.safetensors"
 
 
