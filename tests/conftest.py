@@ -1,15 +1,18 @@
 """What all tests share: one CPU thread, no time limit per hypothesis example, and two of scikit-image's photographs."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 import torch
-from helpers import pictures
+from helpers import pictures, pretend_gpu
 from helpers.pictures import photograph
 
+from qebench.networks import precision
 from qebench.training import pairs
 
 # A busy machine is no failure, and examples of failures are not kept in the source tree.
@@ -17,6 +20,11 @@ hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
 SLOW = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `pytest --device cuda` compute golden numbers on a GPU, as `qebench study gpu-check` does."""
+    parser.addoption("--device", default="cpu", help="that golden numbers are computed on (default: cpu)")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,6 +56,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     counts[name] += count
     if counts["injected"]:
         terminalreporter.write_line(f"faults injected: {counts['injected']}, identical ends: {counts['identical']}")
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the device that golden numbers are computed on, without TF32."""
+    name = request.config.getoption("--device")
+    with pretend_gpu.plugged() if name.startswith(pretend_gpu.NAME) else nullcontext():
+        precision.use("float32", name)
+        yield name
 
 
 @pytest.fixture(scope="session")

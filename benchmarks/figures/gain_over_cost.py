@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from qebench.common import names, published
+from qebench.common import names, published, ranking
 from qebench.common.published import IN_THE_PAPER
 from qebench.common.style import STYLE
 from qebench.evaluation import early_exit, measurements
@@ -59,7 +59,7 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> tuple[Figure,
             for (method, early), curve in own.groupby(KEYS, sort=False):
                 _curve(panel, curve, look(method, early), names.label(method, early))
                 _name_ends(panel, curve, cheap=curve["cost"].mean() < middle[method])
-            front = pareto(own.groupby(KEYS, sort=False)[["cost", "gain"]].mean())
+            front = ranking.pareto(own.groupby(KEYS, sort=False)[["cost", "gain"]].mean())
             panel.plot(front["cost"], front["gain"], "o", ls="-", ms=17, **FRONT)
             panel.set(title=names.display_name(compressor), xlabel=label, ylabel="PSNR gain (dB)")
         handles: dict[str, Any] = {}  # a method may be in one panel only
@@ -69,12 +69,6 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str) -> tuple[Figure,
         handles["Pareto front of the means (large marks)"] = Line2D([], [], **FRONT)
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
     return figure, places
-
-
-def pareto(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the points that no other beats: none costs at most as much and gains more; from the cheapest on."""
-    ordered = points.sort_values(["cost", "gain"], ascending=[True, False])
-    return ordered[ordered["gain"] > ordered["gain"].cummax().shift(fill_value=float("-inf"))]
 
 
 def _curve(panel: Axes, curve: pd.DataFrame, style: dict[str, Any], label: str) -> None:

@@ -32,7 +32,7 @@ def tabulate(results: Results) -> pd.DataFrame:
         for stops in [False, True] if (exits["method"] == method).any() else [False]:
             taken = exits[exits["method"] == method] if stops else None
             missing = 0.0 if method == "decoded" else math.nan
-            row = {"method": method, "early_exit": "yes" if stops else "no"} | _cost(results, method, taken)
+            row = {"method": method, "early_exit": "yes" if stops else "no"} | cost(results, method, taken)
             for metric, column, decimals in (("psnr_unrounded", "delta_psnr", 3), ("ssim", "delta_ssim", 4)):
                 means = _gains(results, method, metric, taken)
                 row |= {f"{column}_{name}": round(means.get(name, missing), decimals) for name in compressors}
@@ -69,8 +69,8 @@ def parts(frame: pd.DataFrame) -> list[list[str]]:
     return [[*KEYS, *costs], [*KEYS, *(name for name in rest if name not in papers)], [*KEYS, *papers]]
 
 
-def _cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str, object]:
-    """Return the cost columns: of the last exit, or averaged over the exits `taken`."""
+def cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str, object]:
+    """Return COSTS of a method: of its last exit, or averaged over the exits `taken`, as of `early_exit.chosen`."""
     complexity = results.complexity[results.complexity["method"] == method].set_index("exit")
     latency = results.latency[results.latency["method"] == method]
     latency = latency[latency["early_exit"] == (taken is not None)].set_index("exit")

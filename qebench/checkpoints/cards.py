@@ -1,6 +1,7 @@
 """Model cards: the history that a weights file of ours carries in its own metadata, as Markdown."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,17 @@ def trained_on(weights: Path) -> TrainedOn | None:
     data = json.loads(metadata(weights).get("training", "{}")).get("training_images", {})
     qualities = json.loads(data.get("qualities", "[]"))
     return TrainedOn(data["compressor"], min(qualities), max(qualities)) if qualities and "compressor" in data else None
+
+
+def million_pixels(weights: Path) -> float | None:
+    """Return how many million pixels the training run of a weights file saw; None if the file does not say.
+
+    Those of a run before, whose weights it started from, do not count.
+    """
+    with suppress(ValueError):  # of another format
+        record = json.loads(metadata(weights).get("training", "null"))
+        return _million_pixels(record) if record else None
+    return None
 
 
 def card(weights: Path) -> str:
@@ -88,12 +100,19 @@ def _licence(record: dict) -> str:
 
 def _stage(record: dict) -> dict[str, str]:
     """Return how much the network saw, and after which step weights were taken, if not after the last."""
-    settings = record["settings"]
-    step = record.get("step", settings["steps"])  # records did not always tell
-    seen = {"seen": f"{step * settings['batch'] * settings['patch'] ** 2 / 1e6:,.0f} million pixels in this run"}
-    if step == settings["steps"]:
+    steps, step = record["settings"]["steps"], _step(record)
+    seen = {"seen": f"{_million_pixels(record):,.0f} million pixels in this run"}
+    if step == steps:
         return seen
-    return seen | {"taken after": f"{step} of {settings['steps']} steps, with the largest gain on crops for validation"}
+    return seen | {"taken after": f"{step} of {steps} steps, with the largest gain on crops for validation"}
+
+
+def _step(record: dict) -> int:
+    return record.get("step", record["settings"]["steps"])  # records did not always tell
+
+
+def _million_pixels(record: dict) -> float:
+    return _step(record) * record["settings"]["batch"] * record["settings"]["patch"] ** 2 / 1e6
 
 
 def _blended(record: dict) -> dict[str, str]:

@@ -69,15 +69,10 @@ def add_exit_latency(parser: argparse.ArgumentParser) -> None:
 def run_exit_latency(options: argparse.Namespace) -> None:
     from qebench.common import files
     from qebench.cost import exit_latency
-    from qebench.networks import rules
 
     device = arguments.device(options)
-    known = {"iqam": options.threshold, **rules.shipped(options.method, options.compressor)}
-    timed = [
-        exit_latency.Rule(options.block_size, known[name], options.iqam, name)
-        for name in options.rules
-        if name in known
-    ]
+    known = exit_latency.rules(options.method, options.compressor, options.block_size, options.threshold, options.iqam)
+    timed = [known[name] for name in options.rules if name in known]
     records = exit_latency.measure(
         options.method, options.weights, options.compressor, options.decoded, timed, device, options.precision
     )

@@ -43,23 +43,38 @@ def run_card(options: argparse.Namespace) -> None:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", type=Path)
-    parser.add_argument("--validation", type=Path, nargs="+", required=True, help="folders of pictures, or a pack")
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--validation", type=Path, nargs="+", help="folders of pictures, or a pack")
+    kind.add_argument("--onnx", action="store_true", help="write an ONNX file instead, for any program to run")
     parser.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
     parser.add_argument(
         "--blend", nargs=2, metavar=("FILE", "SHARE"), help="average with other weights, such as those it started from"
     )
     arguments.add_device(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="METHOD-COLOUR-COMPRESSOR.safetensors")
+    name = "METHOD-COLOUR-COMPRESSOR.safetensors, or X.onnx"
+    parser.add_argument("-o", "--output", type=Path, required=True, help=name)
 
 
 def run_export(options: argparse.Namespace) -> None:
     from qebench.checkpoints import cards
     from qebench.training import export
 
+    if options.onnx:
+        _export_onnx(options)
+        return
     device = arguments.device(options)
     blend = _blend(*options.blend) if options.blend else None
     export.export(options.weights, options.validation, options.output, options.pairs, device, options.threads, blend)
     print(cards.card(options.output))
+
+
+def _export_onnx(options: argparse.Namespace) -> None:
+    from qebench.networks import onnx_export
+    from qebench.training import export
+
+    method = export.method_of(options.weights.stem)
+    difference = onnx_export.export(method, options.weights, options.output)
+    print(f"{options.output}: opset {onnx_export.OPSET}, at most {difference:.1g} from PyTorch's images")
 
 
 def _blend(file: str, share: str) -> tuple[Path, float]:

@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 def add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     _add_results(parser)
+    parser.add_argument("--contributed", type=Path, nargs="*", default=[], help="archives of other people")
 
 
 def run_table(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from qebench.common import plugins, typesetting
+    from qebench.publishing import contributed
 
     results, module = _results(options), plugins.find("benchmarks/tables", options.name)
+    others = contributed.read(options.contributed, results, options.config.get("protocol", {}))
+    results = replace(results, contributed=others)
     marked = module.marked(results) if hasattr(module, "marked") else None
     frame = module.tabulate(results)
     places, parts = (getattr(module, name)(frame) if hasattr(module, name) else None for name in ("places", "parts"))
     written = typesetting.write(frame, module.note(results), options.output, marked, places, parts)
-    _record(written, [*options.complexity, *options.latency], options)
+    _record(written, [*options.complexity, *options.latency, *options.contributed], options)
 
 
 def add_figure(parser: argparse.ArgumentParser) -> None:
@@ -163,8 +169,9 @@ def _results(options: argparse.Namespace) -> "Results":
         for paths in (options.complexity, options.latency, options.timed)
     )
     rows = pd.DataFrame(columns=measurements.COLUMNS)
+    records: list[dict] = []
     if options.measurements:
-        rows, _ = measurements.read(options.measurements)
+        rows, records = measurements.read(options.measurements)
     thresholds = arguments.thresholds(options.thresholds)
     native = measurements.native(rows)
     return Results(
@@ -177,6 +184,7 @@ def _results(options: argparse.Namespace) -> "Results":
         rows,
         options.exit_rules,
         timed,
+        records,
     )
 
 

@@ -1,4 +1,4 @@
-"""Places of numbers among their rivals."""
+"""Places of numbers among their rivals, and who is beaten by none."""
 
 import numpy as np
 import pandas as pd
@@ -13,3 +13,12 @@ def rank(values: pd.DataFrame, keys: pd.DataFrame | None = None, highest: bool =
     rivals = values.astype(float).groupby(groups, dropna=False)
     places = rivals.rank(method="dense", ascending=not highest)
     return places.where(rivals.transform("count") > 1).fillna(0).astype(int)
+
+
+def pareto(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points that no other beats: none costs at most as much and gains more; from the cheapest on.
+
+    `points` has the columns cost and gain. Of equal points the first is returned.
+    """
+    ordered = points.sort_values(["cost", "gain"], ascending=[True, False])
+    return ordered[ordered["gain"] > ordered["gain"].cummax().shift(fill_value=float("-inf"))]

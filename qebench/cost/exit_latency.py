@@ -19,10 +19,18 @@ from qebench.cost import clock, latency, machine
 from qebench.cost.complexity import SIDE
 from qebench.datasets import originals
 from qebench.networks import loading, multi_exit, pixels
+from qebench.networks import rules as exit_rules
 from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
+from qebench.networks.thresholds import Threshold
 
 RUNS = 3  # of every picture
+
+
+def rules(method: str, compressor: str, block_size: int, threshold: Threshold, variant: str) -> dict[str, Rule]:
+    """Return the exit rules that have settings for a method and a compressor: IQAM at a threshold, and shipped ones."""
+    known = {"iqam": threshold, **exit_rules.shipped(method, compressor)}
+    return {name: Rule(block_size, settings, variant, name) for name, settings in known.items()}
 
 
 def measure(

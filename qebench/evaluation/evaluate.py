@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from qebench.checkpoints import cards
 from qebench.common import files, plugins, provenance
 from qebench.common.metrics import IDENTICAL
 from qebench.evaluation import batches, pace
@@ -80,7 +81,7 @@ def evaluate(
     rows.sort(key=lambda row: order[row[:2]])  # so that the rows of parts, joined, are those of the whole
     frame = pd.DataFrame(rows, columns=["quality", "image", "exit", "metric", "value"])
     count = sum(record["images"]["count"] for record in records)
-    common = _origin(network, weights, device)
+    common = _origin(network, weights, metrics, device)
     return frame, [record | common for record in records], timer.text(count)
 
 
@@ -94,12 +95,15 @@ def _check_finite(rows: list[tuple], method: str) -> None:
             )
 
 
-def _origin(network: Network, weights: Path | None, device: str) -> dict:
+def _origin(network: Network, weights: Path | None, metrics: list[str], device: str) -> dict:
+    file = {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None
+    seen = cards.million_pixels(weights) if weights else None
     return {
         "method": network.name,
-        "weights": {"file": weights.as_posix(), "sha256": files.sha256(weights)} if weights else None,
+        "weights": file | {"million_pixels": seen} if file and seen else file,
         "device": provenance.device_name(device),
         "precision": network.precision,
+        "metrics": {metric: provenance.code(f"benchmarks.metrics.{metric}") for metric in metrics},
         "commit": provenance.commit(),
         "versions": provenance.versions(),
     }

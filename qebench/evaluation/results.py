@@ -24,6 +24,8 @@ class Results:
     all_measurements: pd.DataFrame = field(default_factory=pd.DataFrame)  # with the weights of other compressors, too
     exit_rules: list[str] = field(default_factory=list)  # to judge; none: all
     timed: pd.DataFrame = field(default_factory=pd.DataFrame)  # see `cost.exit_latency.measure`
+    records: list[dict] = field(default_factory=list)  # where the measurements come from
+    contributed: dict[str, "Results"] = field(default_factory=dict)  # by origin: see `publishing.contributed`
 
     @property
     def image_count(self) -> int:

@@ -41,7 +41,7 @@ def export(
     record = json.loads(cards.metadata(weights).get("training", "null"))
     if record is None:
         raise ValueError(f"{weights} carries no history of a training: only weights with one are exported")
-    module = plugins.find("methods", _method(output.stem))
+    module = plugins.find("methods", method_of(output.stem))
     validation_pairs = _pairs(record["training_images"], folders, workers, cache)
     model = module.load(weights, device)
     if blend:
@@ -93,7 +93,7 @@ def _smallest(
     return "float32", state, before, max(costs)
 
 
-def _method(stem: str) -> str:
+def method_of(stem: str) -> str:
     """Return the method that a weights file is named after: rbqe-powerqe-v3-rgb-jpeg is not for rbqe."""
     named = [method for method in plugins.names("methods") if stem.startswith(f"{method}-")]
     if not named:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
 from benchmarks.figures import rate_distortion as curves
-from benchmarks.tables import bd_rate, calibration, generalization, intervals, table1, table2, table3
+from benchmarks.tables import bd_rate, calibration, generalization, intervals, leaderboard, table1, table2, table3
 from qebench.common import names, plugins, published, ranking, style, typesetting
 from qebench.cost import complexity
 from qebench.evaluation import early_exit, figures, measurements, rate_distortion
@@ -850,7 +850,7 @@ def test_the_exit_share_figure_says_where_early_exit_is_off():
 
 def test_the_pareto_front_has_the_methods_that_no_other_beats():
     points = pd.DataFrame({"cost": [4.0, 1.0, 2.0, 3.0, 1.0], "gain": [0.9, 0.5, 0.4, 0.7, 0.3]}, index=list("abcde"))
-    assert list(gain_over_cost.pareto(points).index) == ["b", "d", "a"]
+    assert list(ranking.pareto(points).index) == ["b", "d", "a"]
 
 
 def test_a_method_looks_the_same_whatever_else_was_run():
@@ -864,3 +864,15 @@ def test_a_method_looks_the_same_whatever_else_was_run():
 
 def without(results: Results, method: str) -> pd.DataFrame:
     return results.measurements[results.measurements["method"] != method]
+
+
+def test_the_leaderboard_has_early_exit_with_the_cost_of_its_own_codec():
+    found = leaderboard.tabulate(RESULTS).set_index(["compressor", "method", "early_exit"])
+    jpeg = found.loc["jpeg"]
+    assert list(jpeg.index) == [("dcad", "no"), ("rbqe", "no"), ("rbqe", "yes")]
+    assert jpeg["delta_psnr"].to_list() == [0.6, 0.5, 0.325]
+    # exits 2, 5, 5 and 1: (12.7 + 22.3 + 22.3 + 9.3) / 4, and 10 ms per exit on the way
+    assert jpeg.loc[("rbqe", "yes"), ["gmacs", "latency_ms"]].to_list() == [16.65, 32.5]
+    assert jpeg["pareto_gmacs"].to_list() == ["yes"] * 3
+    assert jpeg["pareto_latency"].to_list() == ["yes", "no", "no"]
+    assert list(found.loc["hevc"].index) == [("rbqe", "no"), ("rbqe", "yes"), ("dcad", "no")]

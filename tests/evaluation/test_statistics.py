@@ -36,3 +36,29 @@ def test_wilcoxons_p_value_is_exact_for_few_images() -> None:
 def test_methods_that_never_differ_have_p_1_and_one_image_has_none() -> None:
     assert statistics.p_value(np.zeros(8)) == 1
     assert math.isnan(statistics.p_value(np.array([0.3])))
+
+
+def test_places_are_as_sure_as_the_difference_is() -> None:
+    sure = np.array([[2.0, 1.0, 1.0], [3.0, 2.0, 2.0], [2.5, 1.0, 1.0]])
+    assert statistics.place_intervals(sure).tolist() == [[1, 1], [2, 2], [2, 2]]  # equal means share a place
+    # better by 1 on one image of two, worse by 0.9 on the other: a resample of the one or of the other is as likely
+    assert statistics.place_intervals(np.array([[1.0, 0.0], [0.0, 0.9]])).tolist() == [[1, 2], [1, 2]]
+
+
+def test_place_intervals_are_those_of_single_resamples(monkeypatch) -> None:
+    values = np.random.default_rng(3).normal(loc=[0, 0.1, 0.5, 2], size=(12, 4))
+    found = statistics.place_intervals(values)
+    rng = np.random.default_rng(4)
+    draws = [values[rng.integers(0, 12, 12)].mean(axis=0) for _ in range(4000)]
+    places = np.array([1 + (mean[None] > mean[:, None]).sum(axis=1) for mean in draws])
+    ends = np.percentile(places, [2.5, 97.5], axis=0)
+    assert np.abs(found - ends.T).max() <= 1  # a place at the border of 2.5 % may fall either way
+    monkeypatch.setattr(statistics, "MEMORY", 100)
+    assert statistics.place_intervals(values).tolist() == found.tolist()
+
+
+def test_holm_corrects_as_in_his_example() -> None:
+    # Step-down by hand: 4 x 0.005, then 3 x 0.01, then 2 x 0.03, and 0.04 is not less than the one before
+    corrected = statistics.holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm(np.array([0.9, 0.8])).tolist() == [1, 1]

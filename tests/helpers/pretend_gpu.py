@@ -210,3 +210,15 @@ def install() -> str:
         torch.library.impl(f"aten::{name}", "privateuseone")(make)
     torch.library.impl("aten::_copy_from", "privateuseone")(_copy_from)  # of torch.tensor, which passes by the class
     return f"{NAME}:0"
+
+
+@contextmanager
+def plugged() -> Any:
+    """Install the device, and let modules move to it as long as the block runs; give the name of its first one."""
+    name = install()
+    torch.__future__.set_swap_module_params_on_conversion(True)  # what `held` is goes along with a parameter's data
+    try:
+        with torch.autograd.set_multithreading_enabled(False):  # gradients are computed in our thread, as the CPU's are
+            yield name
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)

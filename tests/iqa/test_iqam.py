@@ -97,8 +97,9 @@ def test_polynomials_are_those_of_the_matlab_code(size):
 @pytest.mark.original("IQAM: the authors' MATLAB code")
 @every_image
 @every_block_size
-def test_matlab_scores_are_those_of_the_matlab_code(name, size):
-    found = numbers(iqam.assess(image(name), size, "matlab", nan=True))  # by torch, as the compiled code has no NaN
+def test_matlab_scores_are_those_of_the_matlab_code(name, size, device):
+    # by torch, as the compiled code has no NaN
+    found = numbers(iqam.assess(image(name).to(device), size, "matlab", nan=True))
     # sums of up to 16,129 blocks in float64, in another order; NaN where a block is black
     assert found == pytest.approx(golden(name, size, "matlab"), abs=1e-10, nan_ok=True)
 
@@ -166,13 +167,13 @@ def test_what_is_no_number_has_no_score(size, way):
 @pytest.mark.original("IQAM: PowerQE's Python code")
 @every_image
 @every_block_size
-def test_powerqe_scores_are_those_of_the_python_code(name, size):
+def test_powerqe_scores_are_those_of_the_python_code(name, size, device):
     if (name, size) in CRASHED:
         return  # see test_black_smooth_blocks_score_1_where_powerqe_crashes
     expected = golden(name, size, "powerqe")  # by float32, which moves its scores by up to 9e-6
-    found = iqam.assess(image(name), size, "powerqe")
+    found = iqam.assess(image(name).to(device), size, "powerqe")
     assert float(found.score) == pytest.approx(expected["score_nan_blocks_as_0"], abs=1e-5)
-    original = iqam.assess(image(name), size, "powerqe", nan=True)
+    original = iqam.assess(image(name).to(device), size, "powerqe", nan=True)
     assert float(original.score) == pytest.approx(expected["score"], abs=1e-5, nan_ok=True)
     assert int(original.block_scores.isnan().sum()) == expected["n_nan"]
     counts = numbers(found)

@@ -33,12 +33,14 @@ def test_state_dict_has_the_original_keys_shapes_and_order(restored: tuple) -> N
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("number", range(3))
 @torch.no_grad()
-def test_image_and_quality_are_the_original_numbers(restored: tuple, number: int, dtype: torch.dtype) -> None:
+def test_image_and_quality_are_the_original_numbers(
+    restored: tuple, number: int, dtype: torch.dtype, device: str
+) -> None:
     model, expected = restored
-    model, run = model.to(dtype), expected["runs"][number]
+    model, run = model.to(device, dtype), expected["runs"][number]
     tolerance = f"atol_{str(dtype).removeprefix('torch.')}"
-    x = wave_image(run["input_shape"], dtype)
-    quality = None if run["qf_input"] is None else torch.tensor([100 * (1 - run["qf_input"])], dtype=x.dtype)
+    x = wave_image(run["input_shape"], dtype).to(device)
+    quality = None if run["qf_input"] is None else torch.tensor([100 * (1 - run["qf_input"])], dtype=x.dtype).to(device)
 
     predicted = model.quality(x)
     assert (predicted.shape, predicted.dtype) == ((1,), x.dtype)
@@ -47,7 +49,7 @@ def test_image_and_quality_are_the_original_numbers(restored: tuple, number: int
     image = model(x, quality)
     (numbers,) = run["exits"]
     assert (list(image.shape), image.dtype) == (run["input_shape"], x.dtype)
-    values = image.double().flatten().numpy()
+    values = image.double().flatten().cpu().numpy()
     samples = values[np.arange(64) * (values.size - 1) // 63]
     np.testing.assert_allclose(samples, numbers["samples"], rtol=0, atol=numbers[tolerance])
     statistics = values.mean(), values.min(), values.max()

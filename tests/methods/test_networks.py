@@ -83,12 +83,12 @@ every_multi_exit_network = pytest.mark.parametrize("name", MULTI_EXIT)
 
 
 @functools.cache
-def filled(name: str, fill: str, dtype: torch.dtype) -> nn.Module:
+def filled(name: str, fill: str, dtype: torch.dtype, device: str = "cpu") -> nn.Module:
     """Return a network in evaluation mode with the weights of a fixture's rule, rounded to float32."""
     model = NETWORKS[name].build()
     for ours, theirs in zip(model.state_dict().values(), original_state(name, fill).values(), strict=True):
         ours.copy_(theirs)
-    return model.to(dtype)
+    return model.to(device, dtype)
 
 
 def images(model: nn.Module, count: int) -> Tensor:
@@ -151,14 +151,15 @@ def test_weights_tell_the_form_and_its_channels(name: str, tmp_path: Path) -> No
     ("name", "run"), [(name, run) for name in NETWORKS for run in range(len(golden(name)["runs"]))]
 )
 @torch.no_grad()
-def test_every_exit_gives_the_original_numbers(name: str, run: int, dtype: torch.dtype) -> None:
+def test_every_exit_gives_the_original_numbers(name: str, run: int, dtype: torch.dtype, device: str) -> None:
     expected = golden(name)["runs"][run]
-    results = list(multi_exit.exits(filled(name, expected["fill"], dtype), wave_image(expected["input_shape"], dtype)))
+    x = wave_image(expected["input_shape"], dtype).to(device)
+    results = list(multi_exit.exits(filled(name, expected["fill"], dtype, device), x))
     assert len(results) == len(expected["exits"])
     for result, numbers in zip(results, expected["exits"], strict=True):
         assert list(result.shape) == expected["input_shape"]
         assert result.dtype == dtype
-        values = result.double().flatten().numpy()
+        values = result.double().flatten().cpu().numpy()
         samples = values[np.arange(64) * (values.size - 1) // 63]
         tolerance = numbers[f"atol_{str(dtype).removeprefix('torch.')}"]
         np.testing.assert_allclose(samples, numbers["samples"], rtol=0, atol=tolerance)

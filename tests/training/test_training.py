@@ -285,6 +285,26 @@ def test_muon_steps_are_orthogonal_and_as_long_as_those_of_adam():
             assert torch.equal(adam, muon)
 
 
+def test_muon_in_float32_makes_the_steps_of_pytorchs_but_for_its_rounding():
+    torch.manual_seed(0)
+    filters = [nn.Parameter(torch.randn(8, 4, 3, 3)), nn.Parameter(torch.randn(40, 2, 2, 2))]
+    filters = [nn.Parameter(weight.detach().to(memory_format=torch.channels_last)) for weight in filters]
+    matrices = [nn.Parameter(weight.detach().permute(0, 2, 3, 1).flatten(1).clone()) for weight in filters]
+    layers = nn.ModuleList([nn.Conv2d(4, 8, 3), nn.Conv2d(2, 40, 2)])
+    for layer, weight in zip(layers, filters, strict=True):
+        layer.weight = weight
+    ours, _ = OPTIMIZERS["muon"](layers, 0.1)
+    theirs = torch.optim.Muon(matrices, 0.1, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+    for _ in range(5):
+        for weight, matrix in zip(filters, matrices, strict=True):
+            weight.grad = torch.randn(weight.shape)
+            matrix.grad = weight.grad.permute(0, 2, 3, 1).flatten(1)
+        ours.step()
+        theirs.step()
+    for weight, matrix in zip(filters, matrices, strict=True):
+        torch.testing.assert_close(weight.permute(0, 2, 3, 1).flatten(1), matrix, rtol=0, atol=0.005)
+
+
 def test_muon_makes_one_step_of_filters_that_layers_share():
     model = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)).to(memory_format=torch.channels_last)
     model[1].weight = model[0].weight

@@ -60,6 +60,11 @@ def test_every_dependency_is_pinned_within_its_bounds(line: str) -> None:
     assert pinned(line) in Requirement(line).specifier
 
 
+@pytest.mark.parametrize("extra", ["perceptual", "onnx"])
+def test_tests_need_the_extras_within_the_same_bounds(extra: str) -> None:
+    assert {*PROJECT["optional-dependencies"][extra]} <= {*PROJECT["optional-dependencies"]["test"]}
+
+
 def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     released = re.findall(r"^## \[([\d.]+)\] - ([\d-]+)$", (ROOT / "CHANGELOG.md").read_text(), re.M)

@@ -433,7 +433,7 @@ def transferred(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
     config = CONFIG.replace("{tiny: {}}", '{tiny: {}, staged: {weights: "mine/{compressor} net.safetensors"}}')
     config = config.replace("[tiny]", "[tiny, staged]")
     config = config.replace("qualities: [37]", "qualities: [37], weights_of: [hevc, jpeg]")
-    names = "table1, table2, table3, intervals, bd_rate, calibration, generalization"
+    names = "leaderboard, table1, table2, table3, intervals, bd_rate, calibration, generalization"
     (tree / "mine.yaml").write_text(config.replace("[table1, table2]", f"[{names}]"))
     weights = {codec: tree / f"mine/{codec} net.safetensors" for codec in ("jpeg", "hevc")}
     (tree / "mine").mkdir()

@@ -143,6 +143,11 @@ def timed(wildcards):
     return [f"<results>/latency/{compressor}/{method}.csv" for method in wanted for compressor in native(method)]
 
 
+def contributed(wildcards):
+    """Return the archives of others that the leaderboard takes."""
+    return sorted(Path(config["contributed"]).glob("*.zip")) if wildcards.table == "leaderboard" else []
+
+
 def codec_data(wildcards):
     """Return the files other than code in the folder of a codec, as HM's configuration."""
     folder = Path("compressors", wildcards.compressor)

@@ -17,6 +17,7 @@ rule table:
         complexity=expand("<results>/complexity/{method}.csv", method=METHODS),
         latency=expand("<results>/latency/{method}.csv", method=METHODS),
         timed=timed,
+        contributed=contributed,
     output:
         csv=report("<results>/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="<results>/{table}.md",
@@ -35,6 +36,7 @@ rule table:
         code=lambda wildcards: code(
             f"benchmarks.tables.{wildcards.table}",
             *exit_rules_code(wildcards.table),
+            *(["qebench.publishing.contributed"] if wildcards.table == "leaderboard" else []),
             "qebench.common.typesetting",
             MEASUREMENTS,
         ),
@@ -46,7 +48,7 @@ rule table:
     shell:
         "python -m qebench step table {wildcards.table} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
-        " --exit-rules {params.exit_rules} --timed {input.timed}"
+        " --exit-rules {params.exit_rules} --timed {input.timed} --contributed {input.contributed}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.csv} 2> {log}"
 

@@ -1,0 +1,80 @@
+"""Every network leaves as an ONNX file that needs neither PyTorch nor this suite, and gives the same images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qebench.__main__ import main
+from qebench.common import files, plugins
+from qebench.networks import catalogue, loading, onnx_export, pixels, tiling
+from qebench.networks.network import describe
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+SLOW = {"mprnet", "fbcnn", "esrgan", "rbqe-powerqe-v1", "rbqe-powerqe-v3"}  # to trace
+NETWORKS = [
+    pytest.param(method, marks=[pytest.mark.long] if method in SLOW else [])
+    for method in plugins.names("methods")
+    if catalogue.networks(method)
+]
+DCAD = catalogue.WEIGHTS / "dcad-luma-jpeg.safetensors"
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_every_network_gives_the_images_of_pytorch_at_sizes_it_was_not_traced_at(method: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = describe(plugins.find("methods", method).load(None, "cpu").eval(), method)
+    assert onnx_export.write(network, tmp_path / "network.onnx") <= 1e-4
+    assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]  # no weights beside it
+    model = onnx.load(tmp_path / "network.onnx")
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", onnx_export.OPSET)]
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    assert (facts["method"], facts["exits"]) == (method, str(network.exit_count))
+    assert len(model.graph.output) == network.exit_count
+    (tmp_path / "network.onnx").unlink()  # pytest would keep it, and FBCNN's has 290 MB
+
+
+def test_shipped_weights_give_the_images_of_pytorch_by_the_command(tmp_path: Path, capsys) -> None:
+    output = tmp_path / "dcad.onnx"
+    main(["export", str(DCAD), "--onnx", "-o", str(output)])
+    assert capsys.readouterr().out.startswith(f"{output}: opset {onnx_export.OPSET}, at most ")
+    facts = {entry.key: entry.value for entry in onnx.load(output).metadata_props}
+    assert facts["weights_sha256"] == files.sha256(DCAD)
+    x = torch.rand(1, 1, 33, 47)
+    decoded = pixels.pad(x, int(facts["multiple"])).numpy()
+    (found,) = onnxruntime.InferenceSession(output).run(None, {"decoded": decoded})
+    (expected,) = tiling.enhance(loading.load("dcad", DCAD, "cpu"), x)
+    np.testing.assert_allclose(found[..., :33, :47], expected.numpy(), rtol=0, atol=1e-4)
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name the file X"):
+        onnx_export.export("dcad", DCAD, tmp_path / "a.pt")
+    assert not list(tmp_path.iterdir())
+
+
+class Drawn(torch.nn.Module):
+    """It adds noise, which no two programs draw alike."""
+
+    channels = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.scale * torch.rand_like(x)
+
+
+def test_other_images_than_those_of_pytorch_are_no_export(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Drawn is not exported: ONNX Runtime gives other images than PyTorch"):
+        onnx_export.write(describe(Drawn()), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_packages_it_says_what_to_install(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(onnx_export, "PACKAGES", ("onnx", "no_such_runtime"))
+    with pytest.raises(RuntimeError, match="no_such_runtime not installed, which ONNX needs: pip install onnx onnxrun"):
+        onnx_export.export("dcad", DCAD, tmp_path / "a.onnx")
