@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from benchmarks.studies import exit_cost
+from benchmarks.studies import card_exits, exit_cost
 from benchmarks.tables import exit_rules as table
 from compressors import jpeg
 from qebench import config, library
@@ -367,6 +367,21 @@ def test_settings_ship_for_the_configured_rules():
         shipped = rules.shipped("rbqe", name)
         assert entry["exit_rule"] in shipped
         assert {other for other in NAMES if rule(other).CALIBRATED} == set(shipped)
+
+
+def test_a_card_tells_whether_exit_by_quality_pays(tmp_path):
+    """Of two qualities each has its own best exit: together these have 0.3 dB at the mean cost of both exits."""
+    card = tmp_path / "card.md"
+    card.write_text(
+        "| quality | exit 1 | exit 2 |\n|---|---|---|\n| 22 | +0.400 | +0.300 |\n| 27 | +0.100 | +0.200 |\n"
+    )
+    cases = card_exits.read(card, np.array([10.0, 20.0]))
+    (_, _, *coin), (_, _, *quality) = card_exits.judge(card, cases, [0.3])
+    assert coin == pytest.approx([0.25, 0.25, 0.5, np.nan], nan_ok=True)  # exit 1 alone has 0.25 dB, too
+    assert quality == pytest.approx([0.25, 0.3, 0.5, 0.75])
+    card.write_text("no table")
+    with pytest.raises(ValueError, match="has no gains of 2 exits at each quality"):
+        card_exits.read(card, np.array([10.0, 20.0]))
 
 
 @pytest.mark.parametrize("compressor", ["jpeg", "hevc"])
