@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -84,9 +85,9 @@ def rule_cost(network: Network, asked: list[Rule], x: Tensor, device: str) -> st
 
     Asking is looking and deciding at one exit, in per cent of the time of exit 1.
     """
-    stopping = [lambda rule=rule: multi_exit.stop(network, x, rule) for rule in asked]
-    asking = [lambda rule=rule: ask(rule, x, network.exit_count) for rule in asked]
-    ways = [lambda: network.last(x, 1), lambda: network.last(x), *stopping, *asking]
+    ways: list[Callable[[], object]] = [partial(network.last, x, 1), partial(network.last, x)]
+    ways += [partial(multi_exit.stop, network, x, rule) for rule in asked]
+    ways += [partial(ask, rule, x, network.exit_count) for rule in asked]
     first, whole, *times = _medians(ways, device)
     rows = [
         [rule.name, stopped, stopped / whole, once, 100 * once / first]

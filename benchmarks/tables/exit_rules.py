@@ -83,9 +83,9 @@ def _shipped(
         rule = plugins.find(FOLDER, name)
         if exit_cases.usable(rule, cases):
             label = f"iqam {thresholds.text(threshold)}" if name == "iqam" else f"{name}, as shipped"
-            row = {"rule": label, "calibrated_on": origin[name]}
-            row |= _point(null_test.play(rule, [settings], cases), coin, cases)
-            yield row | ({"timed": times[name]} if name in times else {})
+            row = _point(null_test.play(rule, [settings], cases), coin, cases)
+            time = {"timed": times[name]} if name in times else {}
+            yield {"rule": label, "calibrated_on": origin[name]} | row | time
 
 
 def _published() -> Iterator[dict]:
