@@ -7,7 +7,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
-from helpers import pictures, pretend_gpu
+from helpers import pictures
 from helpers.pictures import photograph
 
 from qebench.training import pairs
@@ -15,10 +15,6 @@ from qebench.training import pairs
 # A busy machine is no failure, and examples of failures are not kept in the source tree.
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
-
-# PyTorch counts the devices that gradients flow on at the first backward pass of a process: this one must be there.
-if not pretend_gpu.MISSING:
-    pretend_gpu.install()
 
 SLOW = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
 

@@ -56,7 +56,7 @@ def describe(image: np.ndarray, settings: Settings = DEFAULT) -> str:
 
 def quality_of_file(path: Path) -> float | None:
     """Return the QF whose quantisation tables come nearest to those in a JPEG file, None for other files."""
-    from compressors.jpeg import estimate  # late: it makes tables by this module
+    from compressors.jpeg import estimate  # late: SciPy takes long to import
 
     return estimate.of_file(path)
 

@@ -16,8 +16,9 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from scipy import fft
 
-from compressors import jpeg
+from qebench.coding import pillow
 
+QUALITIES = range(1, 101)
 NOISE = 1 / 12  # variance of what rounding pixels adds to a coefficient of an orthonormal DCT
 ZERO = 1.0  # coefficients up to 3.5 standard deviations of it are zero, which every step explains
 OUTLIERS = 0.01  # share of coefficients that clipping at 0 and 255 may have moved anywhere
@@ -34,13 +35,13 @@ def estimate(image: np.ndarray) -> int | None:
     5 clipping can leave too few blocks to tell.
     """
     coefficients = _coefficients(image).reshape(64, -1)
-    evidence = np.zeros(len(jpeg.QUALITIES))
+    evidence = np.zeros(len(QUALITIES))
     for frequency, values in enumerate(coefficients):
         values = values[np.abs(values) > ZERO]
         steps, places = np.unique(_tables()[:, frequency], return_inverse=True)
         evidence += np.array([_evidence(values, step) for step in steps.tolist()])[places]
     best = len(evidence) - 1 - int(evidence[::-1].argmax())
-    return jpeg.QUALITIES[best] if evidence[best] > -DOUBT else None
+    return QUALITIES[best] if evidence[best] > -DOUBT else None
 
 
 def _coefficients(image: np.ndarray) -> np.ndarray:
@@ -74,7 +75,7 @@ def _evidence(values: np.ndarray, step: int) -> float:
 @functools.cache
 def _tables() -> np.ndarray:
     """Return the quantisation steps of luma, (100, 64) in row-major order, that the codec writes for each quality."""
-    files = (jpeg.encode(np.zeros((8, 8), np.uint8), quality) for quality in jpeg.QUALITIES)
+    files = (pillow.save(np.zeros((8, 8), np.uint8), "JPEG", {"quality": quality}) for quality in QUALITIES)
     return np.array([JpegImageFile(io.BytesIO(file)).quantization[0] for file in files])
 
 
@@ -92,4 +93,4 @@ def of_file(path: Path) -> int | None:
     if steps.size != 64 or (steps < 1).any():
         return None
     distances = np.abs(np.log(_tables()) - np.log(steps)).mean(axis=1)
-    return jpeg.QUALITIES[len(distances) - 1 - int(distances[::-1].argmin())]
+    return QUALITIES[len(distances) - 1 - int(distances[::-1].argmin())]

@@ -121,10 +121,10 @@ def _literature(method: str, found: dict[str, Path]) -> list[str]:
     folders = [(f"--{name}", str(found[name])) for name in ("classic5", "live1") if name in found]
     if not folders:
         return []
-    command = ["jpeg-literature", method, *(word for pair in folders for word in pair)]
+    command = ["study", "jpeg-literature", method, *(word for pair in folders for word in pair)]
     if method in LITERATURE:
         command += ["--weights", str(RESULTS / f"weights/{method}-{LITERATURE[method]}.safetensors")]
-    return _step([sys.executable, "-m", "benchmarks", *command, "-o", str(RESULTS / f"jpeg_literature/{method}.csv")])
+    return _step([sys.executable, "-m", "qebench", *command, "-o", str(RESULTS / f"jpeg_literature/{method}.csv")])
 
 
 def _workflow(name: str, folder: Path | None, cores: str) -> list[str]:

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from helpers.weight_files import WIDTHS, Payload, as_matlab, save_7_3, simplenn
+from helpers.weight_files import SAVE, WIDTHS, Payload, save_5, simplenn
 from scipy.io import savemat
 from scipy.signal import correlate2d
 from torch import Tensor, nn
@@ -46,20 +46,6 @@ def subtracted(layers: list[dict], image: np.ndarray) -> np.ndarray:
     return image - x[..., 0]
 
 
-def save_5(path: Path, layers: list[dict]) -> None:
-    """Write a network as MATLAB does before version 7.3."""
-    cells = np.empty((1, len(layers)), object)
-    for number, layer in enumerate(layers):
-        fields = dict(layer)
-        if "weights" in layer:
-            fields["weights"] = np.empty((1, len(layer["weights"])), object)
-            for position, array in enumerate(layer["weights"]):
-                fields["weights"][0, position] = as_matlab(array)
-        cells[0, number] = fields
-    savemat(path, {"net": {"layers": cells}})
-
-
-SAVE = {"7.3": save_7_3, "5": save_5}
 every_version = pytest.mark.parametrize("save", SAVE.values(), ids=SAVE)
 
 

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 import tifffile
+from helpers.pictures import cmyk_profile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -208,25 +209,6 @@ def test_pictures_are_turned_upright(tmp_path, orientation):
     assert np.array_equal(read(tmp_path, described), rounded(wide))
     jpeg = read(tmp_path, encoded(stored(SMOOTH), "JPEG", quality=100, exif=exif))
     assert np.abs(jpeg.astype(int) - SMOOTH).max() <= 2
-
-
-def cmyk_profile() -> bytes:
-    """Return an ICC profile (version 2, ICC.1:2001-04) of inks that each turn white paper black.
-
-    Its L* is 100 (1 - C) (1 - M) (1 - Y) (1 - K): a table of two points per ink, interpolated linearly.
-    """
-    identity = bytes(range(256))
-    corners = b"\xff\x80\x80" + b"\x00\x80\x80" * 15  # L*, a*, b*: white without ink, else black
-    matrix = struct.pack(">9i", *(65536 * (place % 4 == 0) for place in range(9)))
-    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + identity * 4 + corners + identity * 3
-    tags = {b"A2B0": table, b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)}
-    offset, index, body = 128 + 4 + 12 * len(tags), b"", b""
-    for name, data in tags.items():
-        index += name + struct.pack(">II", offset + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    header = struct.pack(">I4sI4s4s4s", offset + len(body), b"", 0x02400000, b"prtr", b"CMYK", b"Lab ")
-    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)  # D50
-    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + index + body
 
 
 @pytest.mark.parametrize(("container", "options"), [("TIFF", {}), ("JPEG", {"quality": 100})])

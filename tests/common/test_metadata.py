@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from helpers.pictures import cmyk_profile
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 from qebench.common import images
@@ -97,8 +98,6 @@ def test_xmp_of_a_turned_picture_does_not_turn_it_again(tmp_path):
 
 
 def test_cmyk_becomes_srgb_without_the_profile_of_its_inks(tmp_path):
-    from test_images import cmyk_profile
-
     Image.new("CMYK", (32, 32)).save(tmp_path / "inks.tif", icc_profile=cmyk_profile())
     assert images.load(tmp_path / "inks.tif").about.icc_profile is None
 

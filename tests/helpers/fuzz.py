@@ -100,7 +100,8 @@ def weights(suffix: str) -> list[bytes]:
     """Return small weights files with a name that ends so."""
     import torch
     from safetensors.torch import save
-    from test_matconvnet import SAVE, simplenn
+
+    from helpers.weight_files import SAVE, simplenn
 
     if suffix == ".safetensors":
         return [save({"layers.0.weight": torch.ones(2, 1, 3, 3), "layers.0.bias": torch.zeros(2)}, {"training": "{}"})]

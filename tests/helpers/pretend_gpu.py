@@ -181,6 +181,7 @@ def install() -> str:
     """Register the device with PyTorch, once per process; return the name of its first one."""
     if hasattr(torch, NAME):
         return f"{NAME}:0"
+    torch.ones(1, requires_grad=True).sum().backward()  # before there is a device: its threads would forbid forks
     _setup(NAME)
     functions: dict[str, Any] = {
         "synchronize": lambda device=None: synchronized.append(torch.device(device or f"{NAME}:0").index or 0),

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from scipy.io import savemat
 from torch import Tensor
 
 
@@ -108,3 +109,19 @@ def save_7_3(path: Path, layers: list[dict]) -> None:
         write("net", {"layers": layers})
     with path.open("r+b") as file:
         file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+
+
+def save_5(path: Path, layers: list[dict]) -> None:
+    """Write a network as MATLAB does before version 7.3."""
+    cells = np.empty((1, len(layers)), object)
+    for number, layer in enumerate(layers):
+        fields = dict(layer)
+        if "weights" in layer:
+            fields["weights"] = np.empty((1, len(layer["weights"])), object)
+            for position, array in enumerate(layer["weights"]):
+                fields["weights"][0, position] = as_matlab(array)
+        cells[0, number] = fields
+    savemat(path, {"net": {"layers": cells}})
+
+
+SAVE = {"7.3": save_7_3, "5": save_5}

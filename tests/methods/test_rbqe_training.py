@@ -1,8 +1,7 @@
 """The form of RBQE that trains fastest has the images and the gradients of RBQE."""
 
+import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from methods import rbqe
@@ -37,8 +36,7 @@ def images_and_gradients(form: nn.Module, model: nn.Module, x: Tensor) -> tuple[
     return [image.detach() for image in images], [parameter.grad for parameter in model.parameters()]
 
 
-@settings(max_examples=4)
-@given(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2))
+@pytest.mark.parametrize(("count", "rows", "columns"), [(1, 2, 1), (3, 1, 2)])
 def test_images_and_gradients_are_rbqes(count: int, rows: int, columns: int) -> None:
     model = lively()
     x = torch.rand(count, 1, 32 * rows, 32 * columns, dtype=torch.float64)

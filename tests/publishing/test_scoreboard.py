@@ -160,3 +160,9 @@ def test_data_sets_are_found_by_their_pictures(tmp_path: Path) -> None:
     assert reproducing.find(None) == {}
     with pytest.raises(NotADirectoryError, match="absent is no folder: name the one that your data sets are in"):
         reproducing.find(tmp_path / "absent")
+
+
+def test_the_literature_is_a_step_that_the_command_line_knows(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    failures = reproducing._literature("decoded", {"classic5": tmp_path})
+    assert [failure.partition(" (status")[1] for failure in failures] == [" (status"]
+    assert f"{tmp_path} has no pictures: put files in it" in capfd.readouterr().err  # the study was reached

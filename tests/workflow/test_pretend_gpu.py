@@ -51,7 +51,8 @@ WITH_DCAD = 1_400_000  # bytes of its weights, and of a layer that is moved
 def device() -> Iterator[str]:
     pretend_gpu.install()
     torch.__future__.set_swap_module_params_on_conversion(True)  # what `held` is goes along with a parameter's data
-    yield GPU
+    with torch.autograd.set_multithreading_enabled(False):  # gradients are computed in our thread, as the CPU's are
+        yield GPU
     torch.__future__.set_swap_module_params_on_conversion(False)
 
 

@@ -1,12 +1,15 @@
 """The project's lists agree, every plug-in keeps its folder's contract, and a mistaken config is told what to do."""
 
 import copy
+import graphlib
 import json
+import os
 import re
 import subprocess
 import tomllib
 from pathlib import Path
 
+import grimp
 import numpy as np
 import pytest
 import torch
@@ -89,10 +92,10 @@ def test_every_configuration_is_explained() -> None:
 def test_tracked_files_name_no_path_of_a_machine():
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    for folder in ("work", "root", "home"):
-        pattern = rf"(^|[^A-Za-z0-9._~}}-])/{folder}/[A-Za-z0-9]"  # no part of an address or of a longer path
-        found = subprocess.run(["git", "grep", "-nE", "--text", pattern], cwd=ROOT, capture_output=True, text=True)
-        assert found.stdout == ""
+    pattern = r"(^|[^A-Za-z0-9._~}-])/(work|root|home)/[A-Za-z0-9]"  # no part of an address or of a longer path
+    search = ["git", "grep", "-nE", "--text", pattern]
+    found = subprocess.run(search, cwd=ROOT, capture_output=True, env=os.environ | {"LC_ALL": "C"})  # ten times as fast
+    assert found.stdout == b""
 
 
 @pytest.mark.parametrize(("folder", "name"), PLUGINS, ids=lambda value: value)
@@ -248,3 +251,26 @@ def test_golden_files_are_explained():
     for path in (Path(__file__).parents[1] / "golden").glob("*.json"):
         json.loads(path.read_text())
         assert path.stem in readme
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("qebench", "methods", "compressors", "benchmarks", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert set(graphlib.TopologicalSorter(imports).static_order()) == graph.modules  # a circle raises CycleError
+
+
+BESIDE = {  # what stands beside plug-ins
+    "methods": {"weights"},
+    "compressors": set(),
+    "benchmarks": {"metrics", "tables", "figures", "exit_rules", "studies", "published", "measured"},
+}
+
+
+@pytest.mark.parametrize("folder", BESIDE)
+def test_folders_of_plugins_hold_plugins_alone(folder: str) -> None:
+    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    found = {Path(line).parts[1].removesuffix(".py") for line in listed.stdout.splitlines()}
+    there = plugins.names(folder) if folder in plugins.FUNCTIONS else []
+    assert found == {"__init__", *BESIDE[folder], *there}

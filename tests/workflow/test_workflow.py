@@ -326,7 +326,7 @@ Tiny.forward = _fail
 def test_a_failed_job_sets_aside_what_depends_on_it_and_keeps_the_rest(tree: Path) -> None:
     results, table = tree / "results", (tree / "results/table1.csv").read_bytes()
     (tree / "methods/tiny.py").write_text(TINY + FAILS)
-    done = snakemake(tree, "results/table1.csv", "--forcerun", "evaluate")
+    done = snakemake(tree, "results/table1.csv")
     assert done.returncode != 0
     assert "this network is broken" in done.stdout
     assert re.search(r"moved to results/\.superseded/, as a job that they depend on failed: .*table1\.csv", done.stdout)
@@ -543,6 +543,7 @@ def test_a_picture_that_cannot_be_read_fails_every_run_until_it_is_mended(tree: 
     assert jobs(snakemake(tree, "--dry-run", "results/table1.csv"))["prepare"] == 1
 
 
+@pytest.mark.long
 def test_a_setting_that_cannot_work_fails_every_run(tree: Path) -> None:
     (tree / "mine.yaml").write_text(CONFIG + "protocol: {scale: 8}\n")  # leaves 8x8 pixels
     for _ in range(2):
