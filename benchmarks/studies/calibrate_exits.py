@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("compressor")
     parser.add_argument("--measurements", type=Path, nargs="+", default=[Path("results/measurements.parquet")])
     parser.add_argument("--complexity", type=Path, help="(default: results/complexity/METHOD.csv)")
+    parser.add_argument("--protocol", default="", help="how the originals were made of the pictures, for the record")
     parser.add_argument("-o", "--output", type=Path, help="(default: benchmarks/exit_rules/settings/METHOD-...)")
 
 
@@ -34,6 +35,8 @@ def run(options: argparse.Namespace) -> None:
     found = {
         "calibrated_on": {
             "dataset": ", ".join(rows["dataset"].unique()),
+            "protocol": options.protocol,
+            "count": len(set(cases.pictures)),
             "pictures": sorted(set(cases.pictures)),
             "qualities": sorted(set(cases.evidence.quality.tolist())),
             "weights": weights,

@@ -2,20 +2,22 @@
 
 What differs: channel attention scales no feature, but the weights of the convolution that reads it; skips are convolved
 depthwise one by one, and joined after that; ReLU overwrites its input; pointwise convolutions are oneDNN's at one
-thread, too. Attention differs between images, so the images of a batch go one after the other: four of 512x512 pixels
-take 0.67 of the time of channels_last, 16 of 128x128 as long, 16 of 64x64 1.6 times as long. For inference only.
+thread, too; a head is one pass over its feature (`head`). Attention differs between images, so the images of a batch go
+one after the other: four of 512x512 pixels take 0.67 of the time of channels_last, 16 of 128x128 as long, 16 of 64x64
+1.6 times as long. For inference only.
 
 All five exits of 512x512 pixels took one core of an EPYC (Zen 5) these milliseconds of processor time (least of 9 runs
 in turn, beside other work): plain 1,166, channels_last 689, pointwise by oneDNN 520, ReLU in place 491, attention on
-weights 455, skips one by one 437. Tried and left: heads as one dense convolution each (480), strips of rows that stay
-in cache (5 % of an UpConv, within the noise), all gates of a feature by one convolution (all 54 take 0.4 ms), ReLU and
-the sum over skips within oneDNN's convolutions (6 % in all, by operators that PyTorch keeps for its own use).
+weights 455, skips one by one 437. Tried and left: heads as one dense convolution each by oneDNN (480), strips of rows
+that stay in cache (5 % of an UpConv, within the noise), all gates of a feature by one convolution (all 54 take 0.4 ms),
+ReLU and the sum over skips within oneDNN's convolutions (6 % in all, by operators that PyTorch keeps for its own use).
 """
 
 from collections.abc import Generator
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -123,7 +125,23 @@ class OutConv(nn.Module):
         self.depthwise, self.pointwise = convolutions(block)
 
     def forward(self, x: Gated | Tensor) -> Tensor:
-        return self.pointwise(_depthwise(_gated(x), *self.depthwise.parameters()))
+        x = _gated(x)
+        if x.feature.dtype == torch.float32 and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return self._at_once(x)
+        return self.pointwise(_depthwise(x, *self.depthwise.parameters()))
+
+    def _at_once(self, x: Gated) -> Tensor:
+        """Return the two convolutions, between which nothing is, as one (`head`)."""
+        from methods.rbqe import head  # numba takes a while
+
+        (weight, bias), (mix, offset) = self.depthwise.parameters(), self.pointwise.parameters()
+        filters = (weight.flatten(1) * (mix.flatten() * x.gate)[:, None]).t().reshape(3, -1)
+        height, width = x.feature.shape[2:]
+        rows = x.feature.permute(0, 2, 3, 1).reshape(height, -1)  # no copy, as features are channels_last
+        result = rows.new_empty(height, width)
+        constant = np.float32((mix.flatten() @ bias + offset).item())
+        head.convolve(rows.numpy(), filters.contiguous().numpy(), constant, result.numpy())
+        return result[None, None]
 
 
 def convolutions(block: nn.Module) -> nn.ModuleList:

@@ -11,13 +11,13 @@ user's cache folder; NUMBA_CACHE_DIR names another. Loading it takes another pro
 importing numba.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from qebench.common import compiling
 from qebench.iqa import definition
 
 BLOCKS = 64  # of a tile; three tiles of 8x8 blocks in float32 take 48 KiB
@@ -44,16 +44,8 @@ def _matrices(size: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     return polynomials.astype(dtype), (polynomials @ blur).astype(dtype)
 
 
-def _kept(function: Callable) -> Callable:
-    """Compile a function when it is first called, and keep the code if there is a folder for it."""
-    try:
-        return njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:  # neither __pycache__ nor the user's cache folder can be written
-        return njit(**OPTIONS)(function)
-
-
 # One function per size, as numba's cache may mix up versions of a function that two processes keep at the same time.
-@_kept
+@compiling.kept(OPTIONS)
 def _measure_4x4(
     images: np.ndarray,
     columns: int,
@@ -65,7 +57,7 @@ def _measure_4x4(
     _measure(images, 4, columns, transform, blurred_transform, tiles, measures)
 
 
-@_kept
+@compiling.kept(OPTIONS)
 def _measure_8x8(
     images: np.ndarray,
     columns: int,

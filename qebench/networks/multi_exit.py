@@ -103,7 +103,7 @@ def walk(stages: Stages, x: Tensor, exit_count: int, rule: Rule) -> Iterator[Ste
         asked, found = target == exit, {}
         if exit < exit_count and asked.any():
             found = rule.look(images, before)
-            evidence = _learn(evidence, exit, found, {"scores": asked, "change": asked & arrived})
+            evidence = learn(evidence, exit, found, {"scores": asked, "change": asked & arrived})
             target = np.where(asked, rule.choose(evidence), target)
         yield Step(exit, images, places, found.get("scores"))
         staying = np.flatnonzero(target > exit)
@@ -116,7 +116,7 @@ def walk(stages: Stages, x: Tensor, exit_count: int, rule: Rule) -> Iterator[Ste
             places, before = places[kept], images[kept] if "change" in rule.uses else images
 
 
-def _learn(evidence: Evidence, exit: int, found: dict[str, Tensor], of: dict[str, np.ndarray]) -> Evidence:
+def learn(evidence: Evidence, exit: int, found: dict[str, Tensor], of: dict[str, np.ndarray]) -> Evidence:
     """Return the evidence at an exit with what was found there `of` some images, given by masks (N,)."""
     if found:
         values = torch.stack([*found.values()]).double().cpu().numpy()  # here a GPU is waited for, once

@@ -65,8 +65,18 @@ def shipped(method: str, compressor: str) -> dict[str, Settings]:
 
     What they were calibrated on is in the file, benchmarks/exit_rules/settings/METHOD-COMPRESSOR.json.
     """
+    return _file(method, compressor).get("settings", {})
+
+
+def calibrated_on(method: str, compressor: str) -> str:
+    """Return which pictures calibrated the settings that ship, and how many, as "cid22 (24)"; "" if none ship."""
+    origin = _file(method, compressor).get("calibrated_on")
+    return f"{origin['dataset']} ({len(origin['pictures'])})" if origin else ""
+
+
+def _file(method: str, compressor: str) -> dict[str, Any]:
     path = plugins.ROOT / FOLDER / "settings" / f"{method}-{compressor}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["settings"] if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def follow(rule: Rule, settings: Settings, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
+from benchmarks.studies import card_exits, exit_cost
+from benchmarks.tables import exit_rules as table
 from compressors import jpeg
 from qebench import config, library
-from qebench.common import plugins
+from qebench.common import files, plugins
 from qebench.evaluation import null_test, published_exits, threshold_search
 from qebench.evaluation.exit_cases import Cases
 from qebench.networks import catalogue, loading, multi_exit, own_pictures, pixels, rules, tiling
@@ -199,6 +201,20 @@ def test_no_rule_beats_the_oracle_at_equal_cost(name):
         assert (worth(outcome).max(axis=1) <= bound.max(axis=1) + 1e-12).all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rule_beats_the_oracle_on_the_demo(name, demo):
+    """Calibrated rules are judged on what calibrated them, which flatters them, and still do not."""
+    bound = worth(null_test.judge(rule("oracle"), demo)[0]).max(axis=1)
+    for outcome in null_test.judge(rule(name), demo, demo):
+        assert (worth(outcome).max(axis=1) <= bound + 1e-12).all()
+
+
+def test_the_coin_lies_on_the_line_between_forced_exits_on_the_demo(demo):
+    coin = null_test.judge(rule("coin"), demo)[0]
+    spent, gains = coin.spent["gmacs_paper"].mean(axis=1), coin.gains.mean(axis=1)
+    assert gains == pytest.approx(np.interp(spent, demo.cost, demo.gains.mean(axis=0)), abs=1e-9)
+
+
 def worth(outcome: null_test.Outcome) -> np.ndarray:
     """Return the mean gain less price times cost, (prices, settings)."""
     return outcome.gains.mean(axis=1) - rules.PRICES[:, None] * outcome.spent["gmacs_paper"].mean(axis=1)
@@ -337,11 +353,60 @@ def test_an_exit_that_is_known_beforehand_needs_one_head(name, setting, network,
     assert (result.exit, result.scores, called) == (4, [], [4, 4])
 
 
+@pytest.mark.parametrize("compressor", ["jpeg", "hevc"])
+def test_a_rule_that_always_goes_on_is_asked_and_takes_the_last_exit(compressor, network, measured):
+    """This is how the study exit-cost times a picture that no exit is good enough for."""
+    x = pixels.to_tensor([measured[0][0]], "cpu")
+    asked = exit_cost.staying_rules("rbqe", compressor)
+    assert {each.name for each in asked} == {"iqam", *rules.shipped("rbqe", compressor)}
+    assert [multi_exit.stop(network, x, each).exit for each in asked] == [5] * len(asked)
+
+
 def test_settings_ship_for_the_configured_rules():
     for name, entry in config.default()["compressors"].items():
         shipped = rules.shipped("rbqe", name)
         assert entry["exit_rule"] in shipped
         assert {other for other in NAMES if rule(other).CALIBRATED} == set(shipped)
+
+
+def test_a_card_tells_whether_exit_by_quality_pays(tmp_path):
+    """Of two qualities each has its own best exit: together these have 0.3 dB at the mean cost of both exits."""
+    card = tmp_path / "card.md"
+    card.write_text(
+        "| quality | exit 1 | exit 2 |\n|---|---|---|\n| 22 | +0.400 | +0.300 |\n| 27 | +0.100 | +0.200 |\n"
+    )
+    cases = card_exits.read(card, np.array([10.0, 20.0]))
+    (_, _, *coin), (_, _, *quality) = card_exits.judge(card, cases, [0.3])
+    assert coin == pytest.approx([0.25, 0.25, 0.5, np.nan], nan_ok=True)  # exit 1 alone has 0.25 dB, too
+    assert quality == pytest.approx([0.25, 0.3, 0.5, 0.75])
+    card.write_text("no table")
+    with pytest.raises(ValueError, match="has no gains of 2 exits at each quality"):
+        card_exits.read(card, np.array([10.0, 20.0]))
+
+
+@pytest.mark.parametrize("compressor", ["jpeg", "hevc"])
+def test_no_test_picture_calibrates_what_ships(compressor):
+    path = plugins.ROOT / rules.FOLDER / "settings" / f"rbqe-{compressor}.json"
+    origin = json.loads(path.read_text(encoding="utf-8"))["calibrated_on"]
+    assert {name.split("/")[0] for name in origin["pictures"]} == {origin["dataset"]} == {"cid22"}
+    assert origin["count"] == len(set(origin["pictures"]))
+    assert origin["weights"]["sha256"] == files.sha256(plugins.ROOT / origin["weights"]["file"])
+    assert rules.calibrated_on("rbqe", compressor) == f"cid22 ({origin['count']})"
+
+
+def test_the_table_has_every_rule_as_it_ships(demo):
+    coin = null_test.judge(rule("coin"), demo)[0]
+    rows = [*table._shipped(demo, coin, "rbqe", "jpeg", 0.78, {"quality": 0.9})]
+    named = {row["rule"].split(", as")[0]: row for row in rows}
+    ships = rules.shipped("rbqe", "jpeg")
+    assert set(named) == {"iqam 0.78", *ships}
+    exits = [dict(ships["quality"])[quality] for quality in demo.evidence.quality]
+    cost = np.mean([demo.cost[int(exit) - 1] for exit in exits])
+    gain = np.mean([gains[int(exit) - 1] for gains, exit in zip(demo.gains, exits, strict=True)])
+    assert named["quality"]["share"] == pytest.approx(cost / demo.cost[-1], abs=5e-4)
+    assert named["quality"]["to_last"] == pytest.approx(gain - demo.gains[:, -1].mean(), abs=5e-5)
+    assert named["quality"]["timed"] == 0.9
+    assert named["quality"]["calibrated_on"] == rules.calibrated_on("rbqe", "jpeg")
 
 
 def test_the_shipped_rule_stops_a_picture_by_its_quality(measured):

@@ -37,6 +37,7 @@ LONG = {
     "study rbqe-speed": "minutes",
     "study training-speed": "minutes",
     "study exit-cost": "minutes",
+    "study card-exits": "needs cards of the history; tests/benchmarks/test_exit_rules.py runs its parts",
     "study exit-check": "needs finished results; tests/evaluation/test_evaluate.py runs it",
 }
 # Not run and not parsed.
