@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,11 @@ WITH_DCAD = 1_400_000  # bytes of its weights, and of a layer that is moved
 
 @pytest.fixture(scope="module", autouse=True)
 def plugged() -> Iterator[None]:
+    gc.collect()
+    gc.freeze()  # each of the many collections below would look at all that was imported
     with pretend_gpu.plugged():
         yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
