@@ -474,6 +474,7 @@ def test_a_gpu_is_checked_in_one_go(coded, small_grid, camera, tmp_path, monkeyp
     for entry in settings["compressors"].values():
         entry["qualities"] = entry["qualities"][-1:]
     monkeypatch.setattr(gpu_check, "GOLDEN", (f"{gpu_check.GOLDEN[0]}[powerqe_v1_arcnn-0-dtype0]",))
+    (tmp_path / "coded").mkdir()
     found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:1], tmp_path / "coded")
     assert gpu_check.keep(found, settings, tmp_path / "kept/a-gpu.csv") == len(found.latency) + len(found.grid)
     assert {path.name for path in (tmp_path / "kept").iterdir()} == {"a-gpu.csv", "a-gpu.provenance.json"}
