@@ -129,8 +129,9 @@ def parts(frame: pd.DataFrame) -> list[list[str]]:
 def note(results: Results) -> str:
     """Return what a reader must know: the statistics, data, units, protocol."""
     return (
-        f"PSNR gain in dB (unrounded output), mean over n images of {results.datasets}, of each the mean over the "
-        f"codec's qualities; {results.protocol}. low and high: 95 % confidence intervals by bootstrap over images, of "
+        f"PSNR gain in dB (unrounded output), mean over n = {results.image_count} images of {results.datasets}, of "
+        f"each the mean over the codec's qualities; {results.protocol}. low and high: 95 % confidence intervals by "
+        "bootstrap over images, of "
         f"gains BCa, of places percentiles ({statistics.RESAMPLES:,} resamples, seed {statistics.SEED}). p: against "
         "the first, two-sided Wilcoxon signed-rank test over the images, corrected by Holm for all pairs of the codec; "
         f"as_good_as_first: not told apart from the first at {SURE}. With few images even a clear difference is not. "

@@ -87,7 +87,7 @@ def cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str,
         )
     cost = {"params": complexity["params"].iat[0], "gmacs": round(gmacs, 2), "gmacs_paper": round(paper, 1)}
     cost |= {"latency_ms": round(milliseconds, 1), "device": device(*latency[["device", "threads"]].iloc[0])}
-    return cost | {"busy_cores": latency["busy_cores"].max()}
+    return cost | {"busy_cores": latency["busy_cores"].max() if "busy_cores" in latency else math.nan}
 
 
 def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:

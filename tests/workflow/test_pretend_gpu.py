@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,11 @@ WITH_DCAD = 1_400_000  # bytes of its weights, and of a layer that is moved
 
 @pytest.fixture(scope="module", autouse=True)
 def plugged() -> Iterator[None]:
+    gc.collect()
+    gc.freeze()  # each of the many collections below would look at all that was imported
     with pretend_gpu.plugged():
         yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -470,6 +474,7 @@ def test_a_gpu_is_checked_in_one_go(coded, small_grid, camera, tmp_path, monkeyp
     for entry in settings["compressors"].values():
         entry["qualities"] = entry["qualities"][-1:]
     monkeypatch.setattr(gpu_check, "GOLDEN", (f"{gpu_check.GOLDEN[0]}[powerqe_v1_arcnn-0-dtype0]",))
+    (tmp_path / "coded").mkdir()
     found = gpu_check.check(GPU, settings, originals.sources(coded / "mine")[:1], tmp_path / "coded")
     assert gpu_check.keep(found, settings, tmp_path / "kept/a-gpu.csv") == len(found.latency) + len(found.grid)
     assert {path.name for path in (tmp_path / "kept").iterdir()} == {"a-gpu.csv", "a-gpu.provenance.json"}
