@@ -19,7 +19,8 @@ from qebench.training import pairs
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
-SLOW = ["test_workflow.py", "test_protocols.py", "test_docs.py", "test_faults.py"]  # runs of commands
+SLOW = ["test_workflow.py", "test_protocols.py", "test_faults.py", "test_report.py", "test_networks.py"]
+SLOW += ["test_pretend_gpu.py", "test_tables.py", "test_matconvnet.py", "test_logs.py", "test_docs.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

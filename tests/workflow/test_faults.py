@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 
 from qebench.evaluation import measurements
 
+pytestmark = pytest.mark.long
 KILLS = int(os.environ.get("QEBENCH_FAULTS", "2"))
 CPU = ["--device", "cpu", "--threads", "1"]
 KEYS = ["--keys", "mine", "jpeg", "--metrics", "psnr", "psnr_unrounded", "--block-size", "8"]
@@ -157,13 +158,7 @@ def folder(undisturbed, commands: Commands, tmp_path: Path, record_property) -> 
     return Folder(place, undisturbed[0], commands, record_property)
 
 
-def often(*stages: str, tested: tuple[str, ...]) -> pytest.MarkDecorator:
-    """Return stages to test; those that are not `tested` each time are long."""
-    cases = [pytest.param(stage, marks=() if stage in tested else pytest.mark.long) for stage in stages]
-    return pytest.mark.parametrize("stage", cases)
-
-
-@often("prepare", "compress 50", "evaluate dcad", "table", "figure", "pairs", tested=("compress 50", "evaluate dcad"))
+@pytest.mark.parametrize("stage", ["prepare", "compress 50", "evaluate dcad", "table", "figure", "pairs"])
 def test_a_command_killed_at_any_moment_is_made_up_for_by_the_next_run(stage, folder, undisturbed):
     moments, count = random.Random(stage), 0
     while count < KILLS:
@@ -193,7 +188,7 @@ WRITTEN = {
 }
 
 
-@often(*WRITTEN, tested=("evaluate dcad", "table", "train"))
+@pytest.mark.parametrize("stage", WRITTEN)
 def test_a_full_disk_is_named_and_does_no_harm(stage, small):
     small.remove(stage)
     filling = fill(small.place)
@@ -202,7 +197,7 @@ def test_a_full_disk_is_named_and_does_no_harm(stage, small):
     small.finish(stage)
 
 
-@often("prepare", "compress 50", "table", "train", tested=("compress 50",))
+@pytest.mark.parametrize("stage", ["prepare", "compress 50", "table", "train"])
 def test_a_read_only_folder_is_named_and_does_no_harm(stage, small):
     small.remove(stage)
     assert mount("-o", "remount,ro", str(small.place))

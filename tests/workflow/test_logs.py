@@ -60,6 +60,7 @@ def on_a_terminal(arguments: list[str], folder: Path) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
+@pytest.mark.long
 def test_a_terminal_shows_a_bar_per_rule_and_one_of_all_jobs_with_the_time_left(tree: Path) -> None:
     shown = on_a_terminal(command(), tree)
     for bar in ("prepare", "compress", "Total Progress"):

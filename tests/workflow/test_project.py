@@ -161,7 +161,7 @@ def test_a_config_of_one_method_is_accepted():
 
 MISTAKES = {
     "key": ({"metrix": ["psnr"]}, "'metrix' is no key of the top level: did you mean 'metrics'"),
-    "strange key": ({"xyzzy": 1}, "'xyzzy' is no key of the top level: it has dataset, folders"),
+    "strange key": ({"xyzzy": 1}, "'xyzzy' is no key of the top level: it has run, dataset, folders"),
     "inner key": (
         compressor("jpeg", treshold=0.8),
         "'treshold' is no key of compressors.jpeg: did you mean 'threshold'",
