@@ -43,7 +43,7 @@ def fork(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess:
         server = _server()
         server.stdin.write(json.dumps(order) + "\n")
         server.stdin.flush()
-        return subprocess.CompletedProcess([COMMAND, *words], int(server.stdout.readline()), log.read())
+        return subprocess.CompletedProcess([COMMAND, *words], int(server.stdout.readline()), log.read(), "")
 
 
 def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:

@@ -38,6 +38,8 @@ from qebench.training.run import Run, Settings
 
 pytestmark = pytest.mark.skipif(bool(pretend_gpu.MISSING), reason=pretend_gpu.MISSING)
 GPU, SECOND = "pretend:0", "pretend:1"
+# Every form once: for three channels it runs the same operators as for one.
+FORMS = {(method, form): channels for method, form, channels in reversed(methods.networks())}
 WEIGHTS = plugins.ROOT / "methods/weights"
 METRICS = ["psnr", "psnr_unrounded", "ssim"]
 CLOSE = 1e-5
@@ -173,10 +175,11 @@ def test_operands_on_two_gpus_are_caught():
         run_with(add_what_is_on_the_second)
 
 
-@pytest.mark.parametrize(("method", "form", "channels"), methods.networks())
+@pytest.mark.parametrize(("method", "form"), FORMS)
 @torch.inference_mode()
-def test_every_network_gives_the_cpus_numbers(method, form, channels):
+def test_every_network_gives_the_cpus_numbers(method, form):
     torch.manual_seed(0)
+    channels = FORMS[method, form]
     plugin = plugins.find("methods", method)
     forms = getattr(plugin, "FORMS", {})
     module = forms[form].build(channels).eval() if forms else plugin.load(None, "cpu")
