@@ -10,12 +10,14 @@ import importlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+SECONDS = 300  # after which a run is ended
 COMMAND = str(Path(sys.executable).with_name("snakemake"))
 IMPORTS = ["snakemake.cli", "snakemake.report.html_reporter", "snakemake_logger_plugin_rich", "smart_open", "numpy"]
 IMPORTS += ["pandas", "yaml", "jsonschema", "av", "imagecodecs", "PIL.Image", "pillow_heif", "simplejpeg", "tifffile"]
@@ -30,7 +32,7 @@ def environment(**more: str) -> dict[str, str]:
     return ours | {"OMP_WAIT_POLICY": "passive"} | more
 
 
-def run(folder: Path, *words: str, seconds: int = 300, **more: str) -> subprocess.CompletedProcess:
+def run(folder: Path, *words: str, seconds: int = SECONDS, **more: str) -> subprocess.CompletedProcess:
     """Run Snakemake in a folder as users do, in an environment with `more`; what it prints is in `stdout`."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.run([COMMAND, *words], cwd=folder, env=environment(**more), timeout=seconds, **streams)
@@ -81,6 +83,7 @@ def _snakemake(folder: str, words: list[str], environment: dict[str, str], log: 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    signal.alarm(SECONDS)
     sys.argv, sys.path[:0] = [COMMAND, *words], [str(Path(COMMAND).parent)]
     return importlib.import_module("snakemake.cli").main()
 
