@@ -19,6 +19,8 @@ from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
 from qebench.networks.own_pictures import Enhanced
 
+OWN_PICTURES = ("pixelunet", "rbqe")  # the first that has weights for a codec enhances people's own pictures
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -34,19 +36,25 @@ class Trained:
 
 
 def load(
-    method: str, weights: str | Path, compressor: str | None = None, device: str = "cpu", rule: str | None = None
+    method: str,
+    weights: str | Path,
+    compressor: str | None = None,
+    device: str = "cpu",
+    rule: str | None = None,
+    colour: str = "luma",
 ) -> Trained:
     """Return a method's network with weights, ready for `enhance`.
 
-    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. `rule` is an exit
-    rule of benchmarks/exit_rules/; its settings, and the rule unless one is named, are the default configuration's for
-    `compressor`: that codec, or the one that the file was trained for.
+    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. Of a method that has
+    both, `colour` chooses those for "luma" or for "rgb". `rule` is an exit rule of benchmarks/exit_rules/; its
+    settings, and the rule unless one is named, are the default configuration's for `compressor`: that codec, or the one
+    that the file was trained for.
 
     Raises ValueError if there is no such method or rule, no weights or settings ship for the codec, if a file does not
     tell its codec, and the errors of the method's own `load`.
     """
     plugins.check("methods", method)
-    file = shipped(method, str(weights))
+    file = shipped(method, str(weights), colour)
     if file is None and Path(weights).suffix:
         file, compressor = Path(weights), compressor or _trained_for(Path(weights))
     compressor = compressor or str(weights)
@@ -125,10 +133,16 @@ def compress(
     return module.decode(bitstream, chosen), 8 * len(bitstream)
 
 
-def shipped(method: str, compressor: str) -> Path | None:
-    """Return the weights file that ships for a method and a codec, luma before RGB; None if there is none."""
-    paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in ("luma", "rgb"))
+def shipped(method: str, compressor: str, colour: str = "luma") -> Path | None:
+    """Return the weights file that ships for a method and a codec, for `colour` if there is one; None if none is."""
+    names = sorted(("luma", "rgb"), key=lambda name: name != colour)
+    paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in names)
     return next((path for path in paths if path.exists()), None)
+
+
+def usual_method(compressor: str) -> str:
+    """Return the method that enhances people's own pictures of a codec: the first that has weights for it."""
+    return next((name for name in OWN_PICTURES if shipped(name, compressor)), OWN_PICTURES[-1])
 
 
 def _trained_for(weights: Path) -> str:

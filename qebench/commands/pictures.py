@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="also the sub-folders of folders")
     parser.add_argument("--strict", action="store_true", help="enhance nothing unless all can be")
     parser.add_argument("--force", action="store_true", help="also outside the qualities that the weights know")
-    parser.add_argument("--method", default="rbqe")
+    parser.add_argument("--method", help="(default: pixelunet for JPEG; else, or with own weights or exits, rbqe)")
     parser.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
     parser.add_argument("--weights", type=Path, help="your own (default: those that ship)")
     parser.add_argument(
@@ -47,29 +48,35 @@ def run_enhance(options: argparse.Namespace) -> None:
         print(f"{len(refused)} of {len(items)} cannot be enhanced:", file=sys.stderr)
         print("\n".join(f"  {item.reason}" for item in refused), file=sys.stderr)
     device = arguments.device(options)
-    trained = {name: _load(options, name, device) for name in dict.fromkeys(item.compressor for item in ready)}
+    load = lru_cache(partial(_load, options, device))
+    for compressor in dict.fromkeys(item.compressor for item in ready):
+        load(compressor, "rgb")  # what is wrong with it is said before any work
     for item in tqdm(ready, unit="picture", disable=None):
-        tqdm.write(_enhance(item, trained[item.compressor], options))
+        tqdm.write(_enhance(item, load, options))
     if refused:
         raise ValueError(f"{len(refused)} of {len(items)} were not enhanced, for the reasons above")
 
 
-def _load(options: argparse.Namespace, compressor: str, device: str) -> "library.Trained":
+def _load(options: argparse.Namespace, device: str, compressor: str, colour: str) -> "library.Trained":
+    """Return the network for pictures of a codec that are gray ("luma") or in colour ("rgb")."""
     from dataclasses import replace
 
     from qebench import library
 
-    trained = library.load(options.method, options.weights or compressor, compressor, device, options.rule)
+    by_exits = options.exit is not None or options.rule or options.threshold is not None
+    usual = library.OWN_PICTURES[-1] if by_exits or options.weights else library.usual_method(compressor)
+    method = options.method or usual
+    trained = library.load(method, options.weights or compressor, compressor, device, options.rule, colour)
     count = trained.network.exit_count
     if options.exit is not None and not 1 <= options.exit <= count:
-        raise ValueError(f"{options.method} has no exit {options.exit}: choose 1 to {count}")
+        raise ValueError(f"{method} has no exit {options.exit}: choose 1 to {count}")
     if options.threshold is not None:
         trained = replace(trained, rule=replace(trained.rule, name="iqam", settings=options.threshold))
         thresholds.per_exit(options.threshold, count)
     return trained
 
 
-def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespace) -> str:
+def _enhance(item: "Item", load: "Callable[[str, str], library.Trained]", options: argparse.Namespace) -> str:
     """Write one picture, enhanced or as it is, and return the line that says which."""
     from tqdm import tqdm
 
@@ -80,6 +87,7 @@ def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespa
     picture = images.load(item.source)
     if picture.remark:
         tqdm.write(picture.remark, file=sys.stderr)
+    trained = load(item.compressor, "rgb" if picture.pixels.ndim == 3 else "luma")
     told, outside, quality = _judge(item, trained)
     if outside and not options.force:
         images.write(item.output, picture.pixels, picture.about)
@@ -87,11 +95,12 @@ def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespa
     try:
         result = library.enhance(picture.pixels, trained, options.exit, options.strength, _count_tiles, quality=quality)
     except WrongOutput as error:
-        raise ValueError(f"{options.method}, image {files.named(item.source)}: {error}") from error
+        raise ValueError(f"{trained.network.name}, image {files.named(item.source)}: {error}") from error
     images.write(item.output, result.picture, picture.about)
     scores = ", ".join(f"{score:.3f}" for score in result.scores)
-    told = f"{told}, " if told else ""
-    return f"{item.source} -> {item.output}: {told}exit {result.exit}" + (f", scores {scores}" if scores else "")
+    several = f", exit {result.exit}" if trained.network.exit_count > 1 else ""
+    told = (f"{told}, " if told else "") + trained.network.name + several
+    return f"{item.source} -> {item.output}: {told}" + (f", scores {scores}" if scores else "")
 
 
 def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str, float | None]:
