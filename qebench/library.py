@@ -36,25 +36,19 @@ class Trained:
 
 
 def load(
-    method: str,
-    weights: str | Path,
-    compressor: str | None = None,
-    device: str = "cpu",
-    rule: str | None = None,
-    colour: str = "luma",
+    method: str, weights: str | Path, compressor: str | None = None, device: str = "cpu", rule: str | None = None
 ) -> Trained:
     """Return a method's network with weights, ready for `enhance`.
 
-    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. Of a method that has
-    both, `colour` chooses those for "luma" or for "rgb". `rule` is an exit rule of benchmarks/exit_rules/; its
-    settings, and the rule unless one is named, are the default configuration's for `compressor`: that codec, or the one
-    that the file was trained for.
+    `weights` is the name of a codec, for the weights that ship ("jpeg", "hevc", "bpg"), or a file. `rule` is an exit
+    rule of benchmarks/exit_rules/; its settings, and the rule unless one is named, are the default configuration's for
+    `compressor`: that codec, or the one that the file was trained for.
 
     Raises ValueError if there is no such method or rule, no weights or settings ship for the codec, if a file does not
     tell its codec, and the errors of the method's own `load`.
     """
     plugins.check("methods", method)
-    file = shipped(method, str(weights), colour)
+    file = shipped(method, str(weights))
     if file is None and Path(weights).suffix:
         file, compressor = Path(weights), compressor or _trained_for(Path(weights))
     compressor = compressor or str(weights)
@@ -97,16 +91,20 @@ def enhance(
     track: tiling.Track = iter,
     *,
     quality: float | None = None,
+    subsampling: tuple[int, int] = (2, 2),
 ) -> Enhanced:
     """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
 
     It stops where the network's rule says, which may know the codec's `quality` of the picture (QF or QP), or at
-    `exit`, counted from 1. `strength` blends from the decoded picture (0) to the enhanced one (1). A large picture goes
-    by tiles; `track` is given the list of them and iterates over it, as `tqdm.tqdm` does. Raises ValueError if there is
-    no such exit, or the network takes RGB and the picture is gray.
+    `exit`, counted from 1. A luma network also enhances the chroma of a picture in colour; `subsampling` are the rows
+    and columns of pixels that shared one sample of it: (2, 2) for 4:2:0. `strength` blends from the decoded picture (0)
+    to the enhanced one (1). A large picture goes by tiles; `track` is given the list of them and iterates over it, as
+    `tqdm.tqdm` does.
+
+    Raises ValueError if there is no such exit, or the network takes RGB and the picture is gray.
     """
     rule = trained.rule if quality is None else replace(trained.rule, quality=quality)
-    return own_pictures.enhance(trained.network, picture, rule, exit, trained.device, strength, track)
+    return own_pictures.enhance(trained.network, picture, rule, exit, trained.device, strength, track, subsampling)
 
 
 def iqam(picture: np.ndarray, block_size: int = 8) -> float:
@@ -133,10 +131,9 @@ def compress(
     return module.decode(bitstream, chosen), 8 * len(bitstream)
 
 
-def shipped(method: str, compressor: str, colour: str = "luma") -> Path | None:
-    """Return the weights file that ships for a method and a codec, for `colour` if there is one; None if none is."""
-    names = sorted(("luma", "rgb"), key=lambda name: name != colour)
-    paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in names)
+def shipped(method: str, compressor: str) -> Path | None:
+    """Return the weights file that ships for a method and a codec, luma before RGB; None if there is none."""
+    paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in ("luma", "rgb"))
     return next((path for path in paths if path.exists()), None)
 
 

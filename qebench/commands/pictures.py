@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,17 +47,14 @@ def run_enhance(options: argparse.Namespace) -> None:
         print(f"{len(refused)} of {len(items)} cannot be enhanced:", file=sys.stderr)
         print("\n".join(f"  {item.reason}" for item in refused), file=sys.stderr)
     device = arguments.device(options)
-    load = lru_cache(partial(_load, options, device))
-    for compressor in dict.fromkeys(item.compressor for item in ready):
-        load(compressor, "rgb")  # what is wrong with it is said before any work
+    trained = {name: _load(options, name, device) for name in dict.fromkeys(item.compressor for item in ready)}
     for item in tqdm(ready, unit="picture", disable=None):
-        tqdm.write(_enhance(item, load, options))
+        tqdm.write(_enhance(item, trained[item.compressor], options))
     if refused:
         raise ValueError(f"{len(refused)} of {len(items)} were not enhanced, for the reasons above")
 
 
-def _load(options: argparse.Namespace, device: str, compressor: str, colour: str) -> "library.Trained":
-    """Return the network for pictures of a codec that are gray ("luma") or in colour ("rgb")."""
+def _load(options: argparse.Namespace, compressor: str, device: str) -> "library.Trained":
     from dataclasses import replace
 
     from qebench import library
@@ -66,7 +62,7 @@ def _load(options: argparse.Namespace, device: str, compressor: str, colour: str
     by_exits = options.exit is not None or options.rule or options.threshold is not None
     usual = library.OWN_PICTURES[-1] if by_exits or options.weights else library.usual_method(compressor)
     method = options.method or usual
-    trained = library.load(method, options.weights or compressor, compressor, device, options.rule, colour)
+    trained = library.load(method, options.weights or compressor, compressor, device, options.rule)
     count = trained.network.exit_count
     if options.exit is not None and not 1 <= options.exit <= count:
         raise ValueError(f"{method} has no exit {options.exit}: choose 1 to {count}")
@@ -76,7 +72,7 @@ def _load(options: argparse.Namespace, device: str, compressor: str, colour: str
     return trained
 
 
-def _enhance(item: "Item", load: "Callable[[str, str], library.Trained]", options: argparse.Namespace) -> str:
+def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespace) -> str:
     """Write one picture, enhanced or as it is, and return the line that says which."""
     from tqdm import tqdm
 
@@ -87,13 +83,20 @@ def _enhance(item: "Item", load: "Callable[[str, str], library.Trained]", option
     picture = images.load(item.source)
     if picture.remark:
         tqdm.write(picture.remark, file=sys.stderr)
-    trained = load(item.compressor, "rgb" if picture.pixels.ndim == 3 else "luma")
     told, outside, quality = _judge(item, trained)
     if outside and not options.force:
         images.write(item.output, picture.pixels, picture.about)
         return f"{item.source} -> {item.output}: {told}, left as it is: {outside} (--force enhances all the same)"
     try:
-        result = library.enhance(picture.pixels, trained, options.exit, options.strength, _count_tiles, quality=quality)
+        result = library.enhance(
+            picture.pixels,
+            trained,
+            options.exit,
+            options.strength,
+            _count_tiles,
+            quality=quality,
+            subsampling=picture.subsampling,
+        )
     except WrongOutput as error:
         raise ValueError(f"{trained.network.name}, image {files.named(item.source)}: {error}") from error
     images.write(item.output, result.picture, picture.about)
