@@ -28,11 +28,12 @@ def place(panel: Axes, labels: list[tuple[float, float, str]], left: bool = Fals
     Call it when all curves are drawn, and limits and scales are set. What lies below the grid (a zorder under 1)
     may be written on. A point so near to another that both markers overlap shares its label if that says the same.
     """
-    panel.figure.draw_without_rendering()  # so that positions are final
+    panel.figure.canvas.draw()  # so that positions are final
     markers, samples = _drawn(panel)
     markers += [_box(label) for label in panel.texts]
     for x, y, text in labels:
-        if any(label.get_text() == text and _distance(panel, label.xy, (x, y)) < SAME for label in panel.texts):
+        there = [label for label in panel.texts if isinstance(label, Annotation) and label.get_text() == text]
+        if any(_distance(panel, label.xy, (x, y)) < SAME for label in there):
             continue
         tried = [(_cost(panel, each, markers, samples) + cost, each) for cost, each in _places(panel, x, y, text, left)]
         best = min(tried, key=lambda one: one[0])[1]
