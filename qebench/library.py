@@ -19,6 +19,8 @@ from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
 from qebench.networks.own_pictures import Enhanced
 
+OWN_PICTURES = ("pixelunet", "rbqe")  # the first that has weights for a codec enhances people's own pictures
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -89,16 +91,20 @@ def enhance(
     track: tiling.Track = iter,
     *,
     quality: float | None = None,
+    subsampling: tuple[int, int] = (2, 2),
 ) -> Enhanced:
     """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
 
     It stops where the network's rule says, which may know the codec's `quality` of the picture (QF or QP), or at
-    `exit`, counted from 1. `strength` blends from the decoded picture (0) to the enhanced one (1). A large picture goes
-    by tiles; `track` is given the list of them and iterates over it, as `tqdm.tqdm` does. Raises ValueError if there is
-    no such exit, or the network takes RGB and the picture is gray.
+    `exit`, counted from 1. A luma network also enhances the chroma of a picture in colour; `subsampling` are the rows
+    and columns of pixels that shared one sample of it: (2, 2) for 4:2:0. `strength` blends from the decoded picture (0)
+    to the enhanced one (1). A large picture goes by tiles; `track` is given the list of them and iterates over it, as
+    `tqdm.tqdm` does.
+
+    Raises ValueError if there is no such exit, or the network takes RGB and the picture is gray.
     """
     rule = trained.rule if quality is None else replace(trained.rule, quality=quality)
-    return own_pictures.enhance(trained.network, picture, rule, exit, trained.device, strength, track)
+    return own_pictures.enhance(trained.network, picture, rule, exit, trained.device, strength, track, subsampling)
 
 
 def iqam(picture: np.ndarray, block_size: int = 8) -> float:
@@ -129,6 +135,11 @@ def shipped(method: str, compressor: str) -> Path | None:
     """Return the weights file that ships for a method and a codec, luma before RGB; None if there is none."""
     paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in ("luma", "rgb"))
     return next((path for path in paths if path.exists()), None)
+
+
+def usual_method(compressor: str) -> str:
+    """Return the method that enhances people's own pictures of a codec: the first that has weights for it."""
+    return next((name for name in OWN_PICTURES if shipped(name, compressor)), OWN_PICTURES[-1])
 
 
 def _trained_for(weights: Path) -> str:

@@ -8,7 +8,7 @@ through its unpickler for weights only, which refuses every object that could ru
 network as a list of layers (`matconvnet`) or as named arrays (`arrays_mat`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -26,14 +26,18 @@ AVERAGED = "n_averaged"  # how many models an averaged one is the mean of
 LFS_POINTER = b"version https://git-lfs"  # how the text that stands for a large file in Git begins
 NUMPY_NUMBER = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 
+Weights = dict[str, Tensor]
 
-def load_into(model: nn.Module, path: Path) -> None:
+
+def load_into(model: nn.Module, path: Path, adapt: Callable[[Weights, nn.Module], Weights] | None = None) -> None:
     """Copy the weights of a file into `model`, every one of them and no others; rounded ones become floats again.
+
+    `adapt` makes weights of another form those of the model.
 
     Raises the errors of `read`, and ValueError with the first key, in the order of the model's state dict, whose shapes
     differ or that only one side has.
     """
-    weights = read(path)
+    weights = read(path) if adapt is None else adapt(read(path), model)
     if (reason := misfit(model, weights)) is not None:
         raise ValueError(f"{path} was not made for {type(model).__name__}: {reason}")
     model.load_state_dict(weights)

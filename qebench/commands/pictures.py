@@ -20,7 +20,7 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="also the sub-folders of folders")
     parser.add_argument("--strict", action="store_true", help="enhance nothing unless all can be")
     parser.add_argument("--force", action="store_true", help="also outside the qualities that the weights know")
-    parser.add_argument("--method", default="rbqe")
+    parser.add_argument("--method", help="(default: pixelunet for JPEG; else, or with own weights or exits, rbqe)")
     parser.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
     parser.add_argument("--weights", type=Path, help="your own (default: those that ship)")
     parser.add_argument(
@@ -59,10 +59,13 @@ def _load(options: argparse.Namespace, compressor: str, device: str) -> "library
 
     from qebench import library
 
-    trained = library.load(options.method, options.weights or compressor, compressor, device, options.rule)
+    by_exits = options.exit is not None or options.rule or options.threshold is not None
+    usual = library.OWN_PICTURES[-1] if by_exits or options.weights else library.usual_method(compressor)
+    method = options.method or usual
+    trained = library.load(method, options.weights or compressor, compressor, device, options.rule)
     count = trained.network.exit_count
     if options.exit is not None and not 1 <= options.exit <= count:
-        raise ValueError(f"{options.method} has no exit {options.exit}: choose 1 to {count}")
+        raise ValueError(f"{method} has no exit {options.exit}: choose 1 to {count}")
     if options.threshold is not None:
         trained = replace(trained, rule=replace(trained.rule, name="iqam", settings=options.threshold))
         thresholds.per_exit(options.threshold, count)
@@ -85,13 +88,22 @@ def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespa
         images.write(item.output, picture.pixels, picture.about)
         return f"{item.source} -> {item.output}: {told}, left as it is: {outside} (--force enhances all the same)"
     try:
-        result = library.enhance(picture.pixels, trained, options.exit, options.strength, _count_tiles, quality=quality)
+        result = library.enhance(
+            picture.pixels,
+            trained,
+            options.exit,
+            options.strength,
+            _count_tiles,
+            quality=quality,
+            subsampling=picture.subsampling,
+        )
     except WrongOutput as error:
-        raise ValueError(f"{options.method}, image {files.named(item.source)}: {error}") from error
+        raise ValueError(f"{trained.network.name}, image {files.named(item.source)}: {error}") from error
     images.write(item.output, result.picture, picture.about)
     scores = ", ".join(f"{score:.3f}" for score in result.scores)
-    told = f"{told}, " if told else ""
-    return f"{item.source} -> {item.output}: {told}exit {result.exit}" + (f", scores {scores}" if scores else "")
+    several = f", exit {result.exit}" if trained.network.exit_count > 1 else ""
+    told = (f"{told}, " if told else "") + trained.network.name + several
+    return f"{item.source} -> {item.output}: {told}" + (f", scores {scores}" if scores else "")
 
 
 def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str, float | None]:

@@ -16,7 +16,9 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
     parser.add_argument("--form", help="of the network, as in `qebench methods` (default: the protocol's)")
-    parser.add_argument("--initial", type=Path, help="weights to start from, e.g. those for another compressor")
+    parser.add_argument(
+        "--initial", type=Path, help="weights to start from: for another compressor, or for luma to learn RGB"
+    )
     parser.add_argument("--licence", help="of the training pictures, for the model card")
     parser.add_argument("--budget", type=float, help="minutes: stop then with status 75; the same command goes on")
     arguments.add_device(parser)

@@ -35,11 +35,16 @@ _CHANNELS = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}  # FFmpeg's names 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file: uint8 (H, W) or (H, W, 3), what goes with it, and a remark on how it was read, or ""."""
+    """A picture file: uint8 (H, W) or (H, W, 3), what goes with it, and a remark on how it was read, or "".
+
+    `subsampling` are the rows and the columns of pixels that share one sample of chroma in it. Of files that do not
+    tell it is that of 4:2:0, which most codecs use.
+    """
 
     pixels: np.ndarray
     about: metadata.Metadata
     remark: str = ""
+    subsampling: tuple[int, int] = (2, 2)
 
 
 def read(path: Path) -> np.ndarray:
@@ -117,10 +122,22 @@ def _picture(encoded: bytes) -> Picture:
             orientation = 1  # load() has turned it
         if wide:
             image = _narrowed(encoded, image, page)
+    subsampling = _subsampling(image)
     if image.mode == "CMYK":
         image, about = _from_cmyk(image), replace(about, icc_profile=None)  # it is sRGB then, and needs none
     remark = f"holds {count} pictures: the first is taken" if count > 1 else ""
-    return Picture(_upright(_opaque(image), orientation), about, remark)
+    if orientation > 4:  # turned by a quarter
+        subsampling = subsampling[::-1]
+    return Picture(_upright(_opaque(image), orientation), about, remark, subsampling)
+
+
+def _subsampling(image: Image.Image) -> tuple[int, int]:
+    """Return the rows and columns of pixels that share one sample of chroma, in a JPEG file as its header says."""
+    layers = getattr(image, "layer", [])  # number, samples across and down, table
+    if len(layers) != 3 or not all(layers[1][1:3]):
+        return 2, 2
+    (_, across, down, _), (_, chroma_across, chroma_down, _) = layers[:2]
+    return max(down // chroma_down, 1), max(across // chroma_across, 1)
 
 
 def _main(image: Image.Image, encoded: bytes) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from qebench.common import devices
 from qebench.networks.network import Network
 
-SIDE = 256  # pixels of the square that is measured; the peak grows with the area
+SIDE = 128  # pixels of the square that is measured; the peak grows with the area
 
 
 @torch.inference_mode()
@@ -41,6 +41,10 @@ class _Account(TorchDispatchMode):
         super().__init__()
         self.used = self.peak = 0
         self._known: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and to guard against it PyTorch imports for three seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         results = func(*args, **(kwargs or {}))

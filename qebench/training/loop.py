@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from qebench.checkpoints import reading
 from qebench.common import devices, files, provenance
 from qebench.networks import loading
-from qebench.training import journal, losses, parallel, validation
+from qebench.training import journal, losses, luma_start, parallel, validation
 from qebench.training.journal import Journal
 from qebench.training.pairs import Pairs
 from qebench.training.run import Run, Settings, has_fast_half
@@ -47,12 +47,12 @@ def train(
 ) -> dict | None:
     """Train `model` and write its averaged weights to `output` (safetensors), with logs and checkpoints beside it.
 
-    It starts from the weights `initial`, or without them from `start`. Beside `output` are its validation gains on some
-    images as it goes (`.csv`, and `.events` for TensorBoard), the weights that gained most there (`.best.safetensors`),
-    and the state from which a later call with the same settings goes on (`.checkpoint`). Returns the record of the run,
-    which is in the weights file, too: settings, data, commit, device, seconds, the gains (dB per quality and exit) on
-    all validation images, and `labels`. At `deadline` (of `time.monotonic`) it saves its state and returns None; in all
-    processes but the first it always returns None.
+    It starts from the weights `initial`, which may be those of its luma form, or without them from `start`. Beside
+    `output` are its validation gains on some images as it goes (`.csv`, and `.events` for TensorBoard), the weights
+    that gained most there (`.best.safetensors`), and the state from which a later call with the same settings goes on
+    (`.checkpoint`). Returns the record of the run, which is in the weights file, too: settings, data, commit, device,
+    seconds, the gains (dB per quality and exit) on all validation images, and `labels`. At `deadline` (of
+    `time.monotonic`) it saves its state and returns None; in all processes but the first it always returns None.
 
     Raises ValueError if the checkpoint is that of another run, or a multi-exit network is to learn, with unequal exits,
     other than the five qualities that EXIT_WEIGHTS are for; FloatingPointError if the loss is no number any more.
@@ -68,7 +68,7 @@ def train(
         if initial is None:
             start(model, decoded)
         else:
-            reading.load_into(model, initial)
+            reading.load_into(model, initial, luma_start.from_luma)
         identity = {
             "initial": {"file": initial.name, "sha256": files.sha256(initial)} if initial else None,
             "training_images": pairs.description,

@@ -117,7 +117,7 @@ def test_outside_the_qualities_of_training_a_picture_is_left_alone(quality: int,
     assert f"QF {quality}, left as it is: the weights were trained for QF 10 to 50 (--force" in said
     enhance(source, "-o", output, "--force")
     assert (images.read(output) != images.read(source)).any()
-    assert f"QF {quality}, exit 1" in capsys.readouterr().out
+    assert f"QF {quality}, dcad" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("quality", [10, 30, 50])
@@ -128,7 +128,7 @@ def test_within_them_it_gets_better(name: str, quality: int, tmp_path: Path, cap
     enhance(tmp_path / "a.jpg", "-o", tmp_path / "b.png")
     before, after = (np.square(images.read(tmp_path / f) - original.astype(float)).mean() for f in ("a.jpg", "b.png"))
     assert after < before
-    assert f"QF {quality}, exit 1" in capsys.readouterr().out
+    assert f"QF {quality}, dcad" in capsys.readouterr().out
 
 
 def test_the_quality_of_a_heic_file_is_its_qp(tmp_path: Path, capsys) -> None:
@@ -269,3 +269,11 @@ def test_progress_counts_the_tiles_of_a_large_picture() -> None:
         patch.setattr("qebench.networks.tiling.BUDGET", 3e7)
         library.enhance(picture, trained, track=lambda places: tiles.append(len(places)) or places)
     assert tiles[0] > 1
+
+
+def test_a_photograph_goes_by_our_own_network_and_one_with_an_exit_or_a_rule_by_rbqe(tmp_path: Path, capsys) -> None:
+    source = photo(tmp_path)
+    main(["enhance", str(source), "-o", str(tmp_path / "a.png")])
+    main(["enhance", str(source), "-o", str(tmp_path / "b.png"), "--exit", "2"])
+    said = capsys.readouterr().out
+    assert "QF 20, pixelunet\n" in said and "QF 20, rbqe, exit 2\n" in said

@@ -62,7 +62,7 @@ def plugged() -> Iterator[None]:
 def small_probes(monkeypatch) -> None:
     """Measure memory and reach of networks on smaller images than users' networks are: DCAD looks 10 pixels far."""
     monkeypatch.setattr(footprint, "SIDE", 64)
-    monkeypatch.setattr(extent, "FARTHEST", 32)
+    monkeypatch.setattr(extent, "FARTHEST", (32,))
 
 
 @pytest.fixture
