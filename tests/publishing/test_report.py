@@ -311,8 +311,8 @@ def test_an_exit_rule_beats_a_coin_where_its_interval_says_so(tmp_path: Path) ->
     rows += [row | {"method": "rbqe (paper)", "to_coin": "-8.9"}]  # of the paper, not of the run
     (found,) = headline.verdicts([written(tmp_path, "exit_rules", rows)])
     assert (found.title, found.answer) == ("RBQE: best exit rule", "beats a coin with JPEG")
-    assert found.details[0] == "JPEG: quality, \u22122.2 points [\u22122.6, \u22120.2]"
-    assert found.details[1] == "HEVC: iqam per exit, \u22122.0 points [\u22122.6, +0.0]"
+    assert found.details[0] == "JPEG: rule quality, \u22122.2 points [\u22122.6, \u22120.2]"
+    assert found.details[1] == "HEVC: rule iqam per exit, \u22122.0 points [\u22122.6, +0.0]"
     (none,) = headline.verdicts([written(tmp_path, "exit_rules", rows[3:])])
     assert none.answer == "no surer than a coin"
 

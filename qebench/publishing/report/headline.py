@@ -118,7 +118,7 @@ def _exit_rules(rules: pd.DataFrame) -> list[Verdict]:
             best = rivals.loc[rivals["to_coin"].astype(float).idxmin()]
             interval = f" [{_signed(best['low'])}, {_signed(best['high'])}]" if best["low"] else ""
             codec, rule = names.display_name(compressor), best["rule"].replace("_", " ")
-            details.append(f"{codec}: {rule}, {_signed(best['to_coin'])} points{interval}")
+            details.append(f"{codec}: rule {rule}, {_signed(best['to_coin'])} points{interval}")
             surely += [codec] if best["high"] and float(best["high"]) < 0 else []
         details.append("points: per cent of the last exit's GMACs, against a coin between two exits, 0.01 dB lost")
         answer = f"beats a coin with {' and '.join(surely)}" if surely else "no surer than a coin"
