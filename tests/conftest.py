@@ -19,8 +19,9 @@ from qebench.training import pairs
 hypothesis.settings.register_profile("tests", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
-SLOW = ["test_workflow.py", "test_protocols.py", "test_faults.py", "test_report.py", "test_networks.py"]
-SLOW += ["test_pretend_gpu.py", "test_tables.py", "test_matconvnet.py", "test_logs.py", "test_docs.py"]
+SLOW = ["test_workflow.py", "test_protocols.py", "test_faults.py", "test_networks.py", "test_pretend_gpu.py"]
+SLOW += ["test_tables.py", "test_report.py", "test_refusals.py", "test_docs.py", "test_training_methods.py"]
+SLOW += ["test_complexity.py", "test_fbcnn.py", "test_weights.py", "test_training_runs.py", "test_logs.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

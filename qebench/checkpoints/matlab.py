@@ -44,7 +44,7 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _apart(read: Callable[[Path], Content], path: Path) -> Content:
     """Return what `read` gives for a file, in a process of its own; raise ValueError if that crashes or hangs."""
-    forkserver.set_forkserver_preload([__name__])
+    forkserver.set_forkserver_preload([__name__, "scipy.io", "h5py"])
     pool = pebble.ProcessPool(1, context=multiprocessing.get_context("forkserver"))
     try:
         return pool.schedule(read, [path], timeout=TIME_LIMIT).result()

@@ -53,7 +53,7 @@ def path(folder: str, name: str) -> Path:
 
 def summary(folder: str, name: str) -> str:
     """Return the first line of a plug-in's docstring, without importing it."""
-    return (ast.get_docstring(_tree(ROOT / path(folder, name))) or "").split("\n")[0]
+    return (ast.get_docstring(_parse(ROOT / path(folder, name))) or "").split("\n")[0]
 
 
 def sources(*modules: str) -> list[Path]:
@@ -124,17 +124,22 @@ def _imports(node: ast.AST) -> Iterator[str]:
 @cache
 def _code(file: Path) -> str:
     """Return the syntax tree of a file as text, without docstrings."""
-    tree = ast.parse(file.read_bytes(), file)
+    return ast.dump(_tree(file))
+
+
+@cache  # a workflow asks for the same names some twenty times at its start
+def _tree(file: Path) -> ast.Module:
+    """Return the syntax tree of a file, with `pass` in place of docstrings."""
+    tree = _parse(file)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node, clean=False) is not None
         ):
             node.body[0] = ast.Pass()
-    return ast.dump(tree)
+    return tree
 
 
-@cache  # a workflow asks for the same names some twenty times at its start
-def _tree(file: Path) -> ast.Module:
+def _parse(file: Path) -> ast.Module:
     with _PARSING:
         return ast.parse(file.read_bytes(), file)  # with its path, so that a SyntaxError names it
 

@@ -262,11 +262,11 @@ def test_errors_name_a_file_as_it_was_given_and_where_that_is(tmp_path: Path, mo
 def test_progress_counts_the_tiles_of_a_large_picture() -> None:
     trained = library.load("dcad", "jpeg")
     tiles: list[int] = []
-    picture = np.tile(data.camera()[:96], (1, 2))
+    picture = np.tile(data.camera()[:64], (1, 2))
     library.enhance(picture, trained, track=lambda places: tiles.append(len(places)) or places)
     assert tiles == []  # it is within the budget
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qebench.networks.tiling.BUDGET", 3e7)
+        patch.setattr("qebench.networks.tiling.BUDGET", 2e7)
         library.enhance(picture, trained, track=lambda places: tiles.append(len(places)) or places)
     assert tiles[0] > 1
 

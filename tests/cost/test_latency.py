@@ -116,6 +116,8 @@ def test_the_share_of_scores_is_their_part_of_the_time():
 
 def test_the_grid_covers_batches_sizes_and_precisions(monkeypatch, capsys):
     monkeypatch.setenv("CXX", "no-such-compiler")  # compiling takes minutes
+    monkeypatch.setattr(clock, "WARM_UP", 0)
+    monkeypatch.setattr(latency_grid, "RUNS", 1)
     monkeypatch.setattr(latency_grid, "SIDES", (32, 64))
     monkeypatch.setattr(latency_grid, "MOST_PIXELS", 4 * 64**2)  # which leaves 16 x 64 x 64 out
     rows = pd.DataFrame(latency_grid.measure("decoded", 1, "cpu"))

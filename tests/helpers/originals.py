@@ -16,6 +16,7 @@ def golden(name: str) -> dict:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
+@functools.lru_cache(1)  # of the largest they have 290 MB
 def original_state(name: str, fill: str) -> dict[str, Tensor]:
     """Return the weights of a fixture's rule under the original's keys, rounded to float32."""
     waves = {

@@ -30,8 +30,8 @@ def test_state_dict_has_the_original_keys_shapes_and_order(restored: tuple) -> N
     assert not model.training
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])  # converted once
 @torch.no_grad()
 def test_image_and_quality_are_the_original_numbers(
     restored: tuple, number: int, dtype: torch.dtype, device: str

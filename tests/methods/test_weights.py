@@ -1,5 +1,6 @@
 """The weights that ship: each has its history beside it, and gains at every quality on pictures it never saw."""
 
+import functools
 import json
 
 import numpy as np
@@ -79,14 +80,19 @@ def test_what_is_compared_after_equal_training_was_trained_alike(presets, compre
     assert all(run == runs[0] for run in runs)
 
 
+@functools.cache
+def pairs(colours: str, compressor: str, quality: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the pictures of some colours, each with what a codec makes of it."""
+    codec = plugins.find("compressors", compressor)
+    return [(picture, codec.decode(codec.encode(picture, quality))) for picture in PICTURES[colours]]
+
+
 @pytest.mark.parametrize(("method", "stem", "quality"), CASES)
 def test_shipped_weights_gain_at_every_quality(method, stem, quality):
     colours, compressor, *_ = stem.split("-")
     model = plugins.find("methods", method).load(catalogue.WEIGHTS / f"{method}-{stem}.safetensors", "cpu")
-    codec = plugins.find("compressors", compressor)
     gains = []
-    for original in PICTURES[colours]:
-        decoded = codec.decode(codec.encode(original, quality))
+    for original, decoded in pairs(colours, compressor, quality):
         enhanced = tiling.enhance(describe(model), pixels.to_tensor([decoded], "cpu"))[-1]
         values = pixels.to_levels(enhanced)[0].permute(1, 2, 0).numpy().squeeze()  # unrounded, as in table 1
         before, after = (of_pictures(psnr, original, image) for image in (decoded, values))

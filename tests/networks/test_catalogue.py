@@ -6,13 +6,13 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from helpers import methods
 
 from qebench.__main__ import main
 from qebench.common import plugins
 from qebench.networks import catalogue
 
 METHODS = plugins.names("methods")
-NETWORKS = [method for method in METHODS if catalogue.networks(method)]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_line_has_parameters_exits_weights_and_source(
     assert any(line[: len(cells)] == [cell for cell in cells if cell] for line in found)
 
 
-@pytest.mark.parametrize("method", NETWORKS)
+@pytest.mark.parametrize("method", methods.named())
 def test_every_network_names_its_authors_venue_and_year(method: str) -> None:
     assert re.fullmatch(r"[A-Z][\w-]+( et al\.)?, .*[A-Z].* (19|20)\d\d", catalogue.source(method))
 
@@ -64,6 +64,11 @@ def test_a_method_without_citation_is_listed_by_the_first_line_of_its_docstring(
 ) -> None:
     monkeypatch.delattr(plugins.find("methods", "decoded"), "CITATION")
     assert catalogue.source("decoded") == plugins.summary("methods", "decoded")
+
+
+def test_networks_are_those_that_methods_name() -> None:
+    built = [network for method in METHODS for network in catalogue.networks(method)]
+    assert [(network.name, network.form, network.channels) for network in built] == methods.networks()
 
 
 def test_weights_belong_to_the_longest_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import methods
 
 from qebench.__main__ import main
 from qebench.common import files, plugins
@@ -14,11 +15,7 @@ from qebench.networks.network import describe
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 SLOW = {"mprnet", "fbcnn", "esrgan", "rbqe-powerqe-v1", "rbqe-powerqe-v3"}  # to trace
-NETWORKS = [
-    pytest.param(method, marks=[pytest.mark.long] if method in SLOW else [])
-    for method in plugins.names("methods")
-    if catalogue.networks(method)
-]
+NETWORKS = [pytest.param(method, marks=[pytest.mark.long] if method in SLOW else []) for method in methods.named()]
 DCAD = catalogue.WEIGHTS / "dcad-luma-jpeg.safetensors"
 
 

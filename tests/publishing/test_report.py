@@ -3,7 +3,8 @@
 import base64
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -106,24 +107,37 @@ WINDOWS = {"desk": (1280, "light"), "phone": (390, "dark")}
 on_both = pytest.mark.parametrize("opened", WINDOWS, indirect=True)  # what depends on width or colours; else desk alone
 
 
+@pytest.fixture(scope="module")
+def views(page: Path, browser) -> Callable[[str], tuple]:
+    """Return a function from a window to the page as shown there, loaded once, and to all that it complains of."""
+
+    @cache
+    def load(window: str) -> tuple:
+        width, scheme = WINDOWS[window]
+        view = browser.new_page()
+        view.set_default_timeout(120_000)  # milliseconds; of a busy machine
+        view.set_viewport_size({"width": width, "height": 844})
+        view.emulate_media(color_scheme=scheme)
+        found: list[str] = []
+        view.on("console", lambda message: found.append(message.text))
+        view.on("pageerror", lambda error: found.append(str(error)))
+        view.on("request", lambda asked: found.append(asked.url) if not asked.url.startswith(INSIDE) else None)
+        view.goto(page.as_uri())
+        view.wait_for_selector("html[data-ready]")
+        view.wait_for_selector("#viewer[data-shown]")
+        return view, found
+
+    return load
+
+
 @pytest.fixture
-def opened(request: pytest.FixtureRequest, page: Path, browser) -> Iterator:
-    """Yield the page as shown in a window of that width; it must neither complain nor ask for anything."""
-    width, scheme = WINDOWS[getattr(request, "param", "desk")]
-    view = browser.new_page()
-    view.set_default_timeout(120_000)  # milliseconds; of a busy machine
-    view.set_viewport_size({"width": width, "height": 844})
-    view.emulate_media(color_scheme=scheme)
-    found: list[str] = []
-    view.on("console", lambda message: found.append(message.text))
-    view.on("pageerror", lambda error: found.append(str(error)))
-    view.on("request", lambda asked: found.append(asked.url) if not asked.url.startswith(INSIDE) else None)
-    view.goto(page.as_uri())
-    view.wait_for_selector("html[data-ready]")
-    view.wait_for_selector("#viewer[data-shown]")
+def opened(request: pytest.FixtureRequest, views) -> Iterator:
+    """Yield the page as shown in a window; it must neither complain nor ask. A test leaves it as it was."""
+    view, found = views(getattr(request, "param", "desk"))
+    view.bring_to_front()
+    found.clear()
     yield view
     assert found == []
-    view.close()
 
 
 def downloaded(view, selector: str) -> bytes:
@@ -155,6 +169,8 @@ def test_a_table_sorts_by_number_at_a_click_and_by_the_keyboard(opened) -> None:
     expect(column).to_have_text(["9.250", "9.875", "10.500"])
     opened.locator("#tables th .dt-column-order").nth(2).press("Enter")
     expect(column).to_have_text(["10.500", "9.875", "9.250"])
+    opened.locator("#tables th .dt-column-order").nth(2).press("Enter")
+    expect(column).to_have_text(["10.500", "9.250", "9.875"])  # as in the file
 
 
 @in_browser
@@ -175,6 +191,10 @@ def test_the_chooser_brings_the_paper_s_values_and_the_csv_has_the_names_of_the_
     text = downloaded(opened, "#tables .buttons-csv").decode().splitlines()
     assert text[0] == '"compressor","quality","rbqe","other","rbqe_paper"'
     assert text[1] == '"jpeg","40","10.500","1.0","1.5"'
+    opened.locator("#tables .buttons-colvis").click()
+    opened.locator(".dt-button-collection button", has_text="RBQE, paper").click()
+    opened.keyboard.press("Escape")
+    assert opened.locator("#tables th").all_text_contents() == ["codec", "quality", "RBQE", "other"]
 
 
 @in_browser
@@ -187,6 +207,7 @@ def test_filters_leave_the_quality_and_the_averages(opened) -> None:
     assert opened.evaluate(range_of) == [-0.5, 1.5]
     opened.locator("#compressor").select_option(label="JPEG")
     assert opened.locator("#plots figure:visible").count() == 3
+    opened.locator("#compressor").select_option("")
 
 
 @in_browser
@@ -219,15 +240,19 @@ def test_the_viewer_shows_the_pixels_of_the_examples(opened, folder: Path) -> No
 
 @in_browser
 def test_the_viewer_shows_differences_to_the_original_and_zooms(opened) -> None:
+    before = opened.locator("[data-side=left] .method").input_value()
     opened.locator("[data-side=left] .method").select_option(label="original")
     opened.locator("#view-what").select_option(label="difference to the original")
     opened.wait_for_selector("[data-shown*='original-0'][data-shown$=difference]")
     assert np.unique(shown(opened, "left").reshape(-1, 3), axis=0).tolist() == [[0, 0, 4]]  # magma's first colour
     assert len(np.unique(shown(opened, "right"))) > 10
     assert opened.locator("#viewer .scale").is_visible()
-    for zoom in (2, 4):
+    for zoom in (2, 4, 3):
         opened.locator("#view-zoom").select_option(str(zoom))
         assert opened.locator("#viewer .pair").evaluate("pair => pair.style.width") == f"{zoom * 80}px"
+    opened.locator("[data-side=left] .method").select_option(before)
+    opened.locator("#view-what").select_option(label="picture")
+    opened.wait_for_selector(f"[data-shown*='{before}-0'][data-shown$=picture]")
 
 
 @on_both
@@ -237,6 +262,8 @@ def test_the_border_of_the_viewer_moves(opened) -> None:
     assert opened.evaluate(style) == "inset(0px 0px 0px 50%)"
     opened.locator("#view-border").press("End")
     assert opened.evaluate(style) == "inset(0px 0px 0px 100%)"
+    opened.locator("#view-border").fill("50")
+    assert opened.evaluate(style) == "inset(0px 0px 0px 50%)"
 
 
 @in_browser
@@ -253,13 +280,14 @@ def test_a_plot_has_the_measured_mean_and_gives_it_away(opened, folder: Path) ->
 @on_both
 @in_browser
 def test_the_page_follows_the_scheme_of_the_system(opened) -> None:
-    colours = []
+    colours, before = [], opened.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     for scheme in ("light", "dark"):
         opened.emulate_media(color_scheme=scheme)
         plot = "() => document.querySelector('.plot').layout.font.color"
         opened.wait_for_function(f"getComputedStyle(document.body).color === ({plot})()")
         colours.append(opened.evaluate("() => getComputedStyle(document.body).backgroundColor"))
     assert colours == ["rgb(255, 255, 255)", "rgb(21, 24, 29)"]
+    opened.emulate_media(color_scheme="dark" if before else "light")
 
 
 def test_the_page_is_small_and_links_to_nothing_outside(page: Path) -> None:

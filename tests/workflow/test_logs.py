@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import trees
+from helpers import trees, workflows
 from PIL import Image
 from rich.progress import Progress
 
 from qebench import runs, terminal
 
 TARGETS = ("results/decoded/mine/jpeg/50.csv", "results/decoded/mine/jpeg/10.csv")
-SETTINGS = ("dataset=mine", "folders={mine: pictures}", "only=jpeg")
+SETTINGS = ("dataset=mine", "folders={mine: pictures}", "only=jpeg", "methods=decoded")
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,7 @@ def test_elsewhere_a_job_is_three_lines_and_its_start_names_what_it_makes(tree: 
 
 
 def test_a_dry_run_says_what_jobs_read_and_why(tree: Path) -> None:
-    done = subprocess.run(
-        command("--dry-run"), cwd=tree, env=environment(), capture_output=True, text=True, timeout=120
-    )
+    done = workflows.fork(tree, *command("--dry-run")[1:])
     assert "input: pictures/hill.png" in done.stdout
     assert re.search(r"reason: .+", done.stdout)
 

@@ -1,15 +1,12 @@
 """Runs have folders of their own, which refuse other data and protocols; a command line chooses what runs."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from helpers import trees
+from helpers import trees, workflows
 
 from qebench import config, runs
 from qebench.common import plugins
@@ -173,17 +170,9 @@ def test_a_named_run_plans_all_of_its_files_in_its_own_folder(tmp_path: Path) ->
     tree = trees.copy(tmp_path / "tree")
     file = "workflow/config/equal_training.yaml"
     settings = ["run=mine", "methods=rbqe", "qualities={jpeg: [10], hevc: [37]}"]
-    command = [str(Path(sys.executable).with_name("snakemake")), "--dry-run", "all", "results/mine/report.html"]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
-    done = subprocess.run(
-        [*command, "--configfile", file, "--config", *settings],
-        cwd=tree,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    targets = ["--dry-run", "all", "results/mine/report.html"]
+    done = workflows.fork(tree, *targets, "--configfile", file, "--config", *settings)
+    assert done.returncode == 0, done.stdout
     assert "methods/weights/rbqe-luma-jpeg-short.safetensors" in done.stdout  # as the file says
     assert "methods/weights/rbqe-luma-jpeg.safetensors" not in done.stdout
     written = re.findall(r"^    (?:output|log): (.+)$", done.stdout, re.M)
