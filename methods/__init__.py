@@ -18,5 +18,5 @@ have these attributes:
 `qebench.networks` does padding, tiles and rounding.
 
 A network that was published in several forms lists them as `FORMS` (`qebench.checkpoints.forms`). The weights decide
-which form it is.
+which form it is. `FORMS` is empty if every weights file brings a network of its own; `load` then refuses None.
 """

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qebench.common import names
 from qebench.common.published import IN_THE_PAPER, read
 from qebench.common.style import COLOURS, MARKERS, STYLE
 from qebench.evaluation import exit_cases, null_test, published_exits
@@ -32,7 +33,8 @@ def draw(results: Results) -> Figure:
                 panel.plot(*_over(curve, coin), lw=1, label=name, **style)
                 panel.plot(*_over(chosen, coin), MARKERS[number % len(MARKERS)], ms=5, **style)
             _published(panel, compressor)
-            panel.set(title=f"{method}, {compressor}", xlabel="GMACs (512x512, paper's accounting)")
+            title = f"{names.display_name(method)}, {names.display_name(compressor)}"
+            panel.set(title=title, xlabel="GMACs (512x512, paper's accounting)")
             panel.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
         grid[0, 0].set_ylabel("PSNR gain less the coin's (dB)")
         figure.supxlabel(caption(figure), fontsize=7)

@@ -5,6 +5,7 @@ are joined from the best to the worst quality; the large one is their mean, and 
 exit is left out where it is off, for then it is the last exit.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,13 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from qebench.common import names, published, ranking
 from qebench.common.published import IN_THE_PAPER
 from qebench.common.style import STYLE
-from qebench.evaluation import early_exit, measurements
+from qebench.evaluation import early_exit, labels, measurements
 from qebench.evaluation.figures import PUBLISHED, caption, look, panels, paper
 from qebench.evaluation.results import Results
 
@@ -32,8 +32,8 @@ def draw(results: Results) -> Figure:
     """Return one panel per compressor, GMACs on a logarithmic axis, gain in dB on the other; over them the paper's."""
     cost = results.complexity.rename(columns={"gmacs_paper": "cost"})
     both = pd.concat([cost.assign(early_exit=stops) for stops in (False, True)])
-    figure, places = draw_over(results, both, "GMACs (512x512, paper's accounting)")
-    for compressor, panel in places.items():
+
+    def finish(compressor: str, panel: Axes) -> None:
         for method in results.methods:
             for early in (False, True):
                 points = _published(compressor, method, early)
@@ -41,34 +41,37 @@ def draw(results: Results) -> Figure:
         panel.set(xscale="log", xticks=[10, 20, 50, 100, 200], xlim=(8, 220))
         panel.xaxis.set_major_formatter(ScalarFormatter())
         panel.xaxis.set_minor_formatter(NullFormatter())
-    figure.legends[0].set_title(caption(figure), FontProperties(size=7))
-    return figure
+
+    return draw_over(results, both, "GMACs (512x512, paper's accounting)", finish)
 
 
-def draw_over(results: Results, cost: pd.DataFrame, label: str) -> tuple[Figure, dict[str, Axes]]:
+def draw_over(results: Results, cost: pd.DataFrame, label: str, finish: Callable[[str, Axes], object]) -> Figure:
     """Return one panel per compressor: gain in dB over what it costs, `label` saying in what.
 
-    `cost` has the columns method, exit, early_exit (whether scores are computed on the way) and cost.
+    `cost` has the columns method, exit, early_exit (whether scores are computed on the way) and cost. `finish` is given
+    each compressor and its panel, for what else is to be drawn, and for limits.
     """
     curves = _curves(results, cost)
     with plt.rc_context(STYLE):
         figure, places = panels(results, results.methods)
         for compressor, panel in places.items():
             own = curves[curves["compressor"] == compressor]
-            middle = own.groupby("method")["cost"].mean()
             for (method, early), curve in own.groupby(KEYS, sort=False):
                 _curve(panel, curve, look(method, early), names.label(method, early))
-                _name_ends(panel, curve, cheap=curve["cost"].mean() < middle[method])
             front = ranking.pareto(own.groupby(KEYS, sort=False)[["cost", "gain"]].mean())
             panel.plot(front["cost"], front["gain"], "o", ls="-", ms=17, **FRONT)
             panel.set(title=names.display_name(compressor), xlabel=label, ylabel="PSNR gain (dB)")
+            finish(compressor, panel)
         handles: dict[str, Any] = {}  # a method may be in one panel only
         for panel in places.values():
-            lines, labels = panel.get_legend_handles_labels()
-            handles |= dict(zip(labels, lines, strict=True))
+            lines, texts = panel.get_legend_handles_labels()
+            handles |= dict(zip(texts, lines, strict=True))
         handles["Pareto front of the means (large marks)"] = Line2D([], [], **FRONT)
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
-    return figure, places
+        legend = figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
+        legend.set_title(caption(figure), FontProperties(size=7))
+        for compressor, panel in places.items():  # last, when all has its place
+            _name_ends(panel, curves[curves["compressor"] == compressor])
+    return figure
 
 
 def _curve(panel: Axes, curve: pd.DataFrame, style: dict[str, Any], label: str) -> None:
@@ -77,14 +80,16 @@ def _curve(panel: Axes, curve: pd.DataFrame, style: dict[str, Any], label: str) 
     panel.plot(curve["cost"].mean(), curve["gain"].mean(), **style | MEAN | {"mfc": style["color"]})
 
 
-def _name_ends(panel: Axes, curve: pd.DataFrame, cheap: bool) -> None:
+def _name_ends(panel: Axes, own: pd.DataFrame) -> None:
     """Write the first and the last quality beside their points, on the left if the method has a dearer curve."""
-    offset, side = ((-6, 0), "right") if cheap else ((6, 0), "left")
-    text: dict[str, Any] = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7}
-    text["path_effects"] = [withStroke(linewidth=2, foreground="white")]  # readable on other markers
-    parameter = names.parameter(curve["compressor"].iat[0])
-    for _, point in pd.concat([curve[:1], curve[-1:]]).iterrows():
-        panel.annotate(f"{parameter} {point['quality']}", (point["cost"], point["gain"]), offset, **text)
+    middle = own.groupby("method")["cost"].mean()
+    for (method, _), curve in own.groupby(KEYS, sort=False):
+        parameter = names.parameter(curve["compressor"].iat[0])
+        ends = pd.concat([curve[:1], curve[-1:]])
+        texts = [f"{parameter} {quality}" for quality in ends["quality"]]
+        labels.place(
+            panel, list(zip(ends["cost"], ends["gain"], texts, strict=True)), curve["cost"].mean() < middle[method]
+        )
 
 
 def _published(compressor: str, method: str, early: bool) -> pd.DataFrame:

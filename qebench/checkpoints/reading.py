@@ -8,7 +8,7 @@ through its unpickler for weights only, which refuses every object that could ru
 network as a list of layers (`matconvnet`) or as named arrays (`arrays_mat`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -69,6 +69,14 @@ def read(path: Path) -> dict[str, Tensor]:
     Raises FileNotFoundError if the file is missing, and ValueError if it is no readable weights file, or holds code, or
     anything but tensors where the weights should be.
     """
+    return unwrapped(path)[-1]
+
+
+def unwrapped(path: Path) -> list[dict[str, Tensor]]:
+    """Return what `read` does last, and before it the same with prefixes, from all of them on: some are a network's.
+
+    ESRGAN's keys begin with "model.", for example. Errors are those of `read`.
+    """
     content = _open(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a state dict")
@@ -78,24 +86,25 @@ def read(path: Path) -> dict[str, Tensor]:
             raise ValueError(f"{path} holds a {type(entry).__name__} as {key!r}, but weights are tensors with names")
 
     try:
-        weights = rounding.floats(_unwrapped(weights))
-        _check_values(weights)
+        stages = [rounding.floats(stage) for stage in _unwrapped(weights)]
+        _check_values(stages[-1])
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as weights: {error}") from error
-    return weights
+    return stages
 
 
-def _unwrapped(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of the network alone, without the prefixes of what it was wrapped in, however deeply."""
+def _unwrapped(weights: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yield the tensors of the network alone, then each time with one prefix less of what it was wrapped in."""
     # A restorer's file may also hold a discriminator and a loss network: only the generator is ours.
     weights = {key: tensor for key, tensor in weights.items() if key.startswith("generator.")} or weights
+    yield weights
     while weights:
         others = {key: tensor for key, tensor in weights.items() if key != AVERAGED}
         prefix = next((prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in others)), None)
         if prefix is None:
             break
         weights = {key.removeprefix(prefix): tensor for key, tensor in others.items()}
-    return weights
+        yield weights
 
 
 def _check_values(weights: dict[str, Tensor]) -> None:

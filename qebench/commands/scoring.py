@@ -14,11 +14,13 @@ def add_score(parser: argparse.ArgumentParser) -> None:
 
 def run_score(options: argparse.Namespace) -> None:
     import pandas as pd
+    import torch
     from tqdm import tqdm
 
     from qebench.common import files, plugins
     from qebench.evaluation import score
 
+    torch.set_num_threads(1)  # metrics are thousands of small sums: two threads take five times as long on busy cores
     known, remarks = score.available()
     for name in options.metrics or []:
         plugins.check("benchmarks/metrics", name)

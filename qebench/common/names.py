@@ -28,6 +28,7 @@ METHODS = {  # display name, colour, marker of matplotlib
     "rbqe-powerqe-v3": ("RBQE (PowerQE v3)", "#8468d8", "*"),
     "spp": ("SPP", "#7c8c1c", "d"),
     "reapply": ("re-applied JPEG", "#a4694a", "d"),
+    "spandrel": ("spandrel", "#d14b94", "8"),
 }
 # Each has a contrast of at least 3.5 : 1 with white and with the dark page.
 SPARE_COLOURS = ["#dc4058", "#7c8c1c", "#a4694a", "#d14b94"]

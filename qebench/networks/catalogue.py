@@ -16,11 +16,11 @@ WEIGHTS = plugins.ROOT / "methods/weights"
 def networks(method: str) -> list[Network]:
     """Return the networks of a method, on the meta device, one per form and number of channels.
 
-    A method that is no network has none.
+    A method that is no network has none, nor has one whose weights bring their own (FORMS is empty).
     """
     module = plugins.find("methods", method)
     with torch.device("meta"):
-        if forms := getattr(module, "FORMS", {}):
+        if (forms := getattr(module, "FORMS", None)) is not None:
             return [
                 replace(describe(form.build(channels).eval(), method), form=name)
                 for name, form in forms.items()

@@ -297,24 +297,52 @@ def test_the_page_is_small_and_links_to_nothing_outside(page: Path) -> None:
     assert all(address.startswith(("data:", "#")) for address in addresses)
 
 
-def test_verdicts_say_what_the_tables_say(tmp_path: Path) -> None:
-    point = {"compressor": "jpeg", "quality": "ave.", "trained_on": "jpeg", "metric": "delta_psnr", "n": 8}
-    intervals = pd.DataFrame(
-        [
-            point | {"method": "dcad", "exit": "", "mean": "0.500", "low": "0.400", "high": "0.600", "rival": "rbqe"},
-            point | {"method": "rbqe", "exit": "early", "mean": "0.650", "low": "0.520", "high": "0.810"},
-            point | {"method": "rbqe", "exit": "5", "mean": "0.700"},
-        ]
-    )
-    intervals.loc[1, ["rival", "difference", "p"]] = ["dcad", "0.150", "0.0078"]
-    intervals.to_csv(tmp_path / "intervals.csv", index=False)
-    pd.DataFrame({"verdict": ["reproduced", "reproduced", "other data"]}).to_csv(
-        tmp_path / "reproduction.csv", index=False
-    )
-    best, scoreboard = headline.verdicts([tmp_path / "intervals.csv", tmp_path / "reproduction.csv"])
-    assert (best.title, best.answer, best.method) == ("JPEG: largest PSNR gain", "RBQE +0.650 dB", "rbqe")
-    assert best.details[1] == "0.150 dB above DCAD (p = 0.0078)"
-    assert (scoreboard.answer, scoreboard.details) == ("2 of 3 published numbers reproduced", ["1 other data"])
+def written(folder: Path, name: str, rows: list[dict]) -> Path:
+    """Write rows as the CSV file of a table."""
+    pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+    return folder / f"{name}.csv"
+
+
+def test_the_first_verdicts_are_the_first_places_of_the_leaderboard(tmp_path: Path) -> None:
+    shared = {"n": 8, "delta_psnr_low": "0.254", "delta_psnr_high": "0.424"}
+    first = {"method": "rbqe", "early_exit": "no", "delta_psnr": "0.346", "p": "", "as_good_as_first": "yes"}
+    early = {"method": "rbqe", "early_exit": "yes", "delta_psnr": "0.340", "p": "0.062", "as_good_as_first": "yes"}
+    other = {"method": "dcad", "early_exit": "no", "delta_psnr": "0.177", "p": "0.023", "as_good_as_first": "no"}
+    alike = other | {"delta_psnr": "0.300", "p": "0.310", "as_good_as_first": "yes"}
+    rows = [{"compressor": "hevc"} | row for row in (first, early, other)]
+    rows += [{"compressor": "jpeg"} | row for row in (early | {"p": ""}, alike)]
+    saved = {"compressor": "hevc", "method": "rbqe", "bd_psnr": "0.3"}
+    bits = [saved | {"early_exit": "no", "bd_rate": "-5.66"}, saved | {"early_exit": "yes", "bd_rate": "-5.57"}]
+    board = written(tmp_path, "leaderboard", [row | shared for row in rows])
+    hevc, jpeg = headline.verdicts([board, written(tmp_path, "bd_rate", bits)])
+    assert (hevc.title, hevc.answer, hevc.method) == ("HEVC: largest PSNR gain", "RBQE +0.346 dB", "rbqe")
+    assert hevc.details == [
+        "95 % interval +0.254 to +0.424, n = 8 images, mean over all qualities",
+        "0.169 dB above DCAD (p = 0.023)",
+        "\u22125.66 % bits at equal PSNR (BD-rate)",
+    ]
+    assert jpeg.details[0].endswith("mean over all qualities, early exit")
+    assert jpeg.details[1:] == ["0.040 dB above DCAD, which is no proof of a difference (p = 0.310)"]
+
+
+def test_the_scoreboard_counts_what_can_be_compared(tmp_path: Path) -> None:
+    verdicts = ["reproduced", "reproduced", "deviates", "other data", "not run", "not run"]
+    (found,) = headline.verdicts([written(tmp_path, "reproduction", [{"verdict": each} for each in verdicts])])
+    assert found.answer == "2 of 3 comparable numbers reproduced"
+    assert found.details == ["of 6 published: 1 of other pictures or by another protocol, 2 not run"]
+
+
+def test_an_exit_rule_beats_a_coin_where_its_interval_says_so(tmp_path: Path) -> None:
+    row = {"method": "rbqe", "compressor": "jpeg", "rule": "quality", "to_coin": "-2.2", "low": "-2.6", "high": "-0.2"}
+    rows = [row, row | {"rule": "oracle", "to_coin": "-9"}, row | {"rule": "iqam", "to_coin": "1.0", "high": "2.0"}]
+    rows += [row | {"compressor": "hevc", "rule": "iqam_per_exit", "to_coin": "-2.0", "high": "0.0"}]
+    rows += [row | {"method": "rbqe (paper)", "to_coin": "-8.9"}]  # of the paper, not of the run
+    (found,) = headline.verdicts([written(tmp_path, "exit_rules", rows)])
+    assert (found.title, found.answer) == ("RBQE: best exit rule", "beats a coin with JPEG")
+    assert found.details[0] == "JPEG: rule quality, \u22122.2 points [\u22122.6, \u22120.2]"
+    assert found.details[1] == "HEVC: rule iqam per exit, \u22122.0 points [\u22122.6, +0.0]"
+    (none,) = headline.verdicts([written(tmp_path, "exit_rules", rows[3:])])
+    assert none.answer == "no surer than a coin"
 
 
 def test_examples_have_the_psnr_measured_and_mark_the_exit_taken(folder: Path) -> None:

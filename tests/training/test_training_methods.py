@@ -10,7 +10,7 @@ from qebench.networks import multi_exit
 from qebench.training import command, recipes, start_values
 from qebench.training.run import Run, Settings
 
-UNTRAINED = {"decoded", "spp", "reapply"}
+UNTRAINED = {"decoded", "spp", "reapply", "spandrel"}
 STEPS = {"fbcnn": 4, "esrgan": 6, "mprnet": 8, "rbqe-powerqe-v1": 5}  # of the slow ones; the others make 12
 WHOLE = {"arcnn", "rdn", "esrgan", "fbcnn"}  # they make the whole image, instead of adding to the decoded one
 
@@ -74,6 +74,8 @@ def test_forms_and_channels_are_chosen_or_refused():
         command.untrained("dcad", 3, "paper")
     with pytest.raises(ValueError, match="rbqe is not for rgb images"):
         command.untrained("rbqe", 3)
-    for method in UNTRAINED:
+    with pytest.raises(ValueError, match="spandrel has no network of its own"):
+        command.untrained("spandrel", 1)
+    for method in UNTRAINED - {"spandrel"}:
         with pytest.raises(ValueError, match=f"{method} has no weights: there is nothing to train"):
             command.untrained(method, 1)

@@ -126,7 +126,10 @@ def test_every_folder_has_plugins():
 @pytest.mark.parametrize("name", plugins.names("methods"))
 def test_every_method_maps_images_to_images(name):
     torch.manual_seed(0)
-    model = plugins.find("methods", name).load(None, "cpu")
+    plugin = plugins.find("methods", name)
+    if getattr(plugin, "FORMS", None) == {}:
+        pytest.skip("its weights bring the network: tests/methods has files for it")
+    model = plugin.load(None, "cpu")
     assert not (model.training and list(model.parameters()))
     network = describe(model, name)
     shape = (40, 56, 3) if network.channels == 3 else (40, 56)

@@ -26,6 +26,8 @@ TITLES = {  # of figures, by file name; others are called as their file
     "score_over_quality": "IQAM score over PSNR and SSIM",
     "threshold_sweep": "PSNR gain over GMACs, for all thresholds",
     "forced_exits": "PSNR gain of each exit",
+    "exit_rules": "Rules of early exit against a coin",
+    "complexity": "Costs of all networks",
     "rate_distortion": "Rate and distortion",
     "exit_shares": "Share of images per exit",
     "gains": "PSNR gain of each image",

@@ -37,17 +37,28 @@ HEADINGS = {
     "million_pixels": "million pixels in training",
     "pareto_gmacs": "on the front of GMACs",
     "pareto_latency": "on the front of latency",
+    "needed_005": "share needed within 0.005 dB",
+    "needed_010": "share needed within 0.01 dB",
+    "needed_020": "share needed within 0.02 dB",
+    "needed_050": "share needed within 0.05 dB",
+    "gmacs_needed_010": "GMACs needed within 0.01 dB",
+    "ms_needed_010": "ms needed within 0.01 dB",
+    "of_oracle": "part of the oracle's saving",
+    "over_coin": "dB over a coin",
     "params": "parameters",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
+    "to_coin": "points over a coin",
+    "to_last": "dB over the last exit",
     "bd_rate": "BD-rate (%)",
     "bd_psnr": "BD-PSNR (dB)",
 }
 ENDINGS = {"_paper": "paper", "_difference": "ours less paper's"}  # of columns that are shown on demand
-EXTRA = ("_paper", "_difference", "_published")
+EXTRA = ("_paper", "_difference", "_published", "place_low", "place_high")
 NAMED = ["compressor", "method", "rival", "trained_on"]  # columns of names
 WORDS = 40  # characters of a cell from which on it is text that may be wrapped
 MARK = "\n\n"  # between a table and its note in the Markdown version
+NO_NOTE = ("|", "    ")  # how a table and a command begin there
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def read(path: Path, methods: list[str], compressors: list[str]) -> Table:
     Which cells are best is what the module of the table says, as for its Markdown version.
     """
     frame = files.read_csv(path, text=True).fillna("")
-    note = path.with_suffix(".md").read_text(encoding="utf-8").rpartition(MARK)[2].strip()
+    note = path.with_suffix(".md").read_text(encoding="utf-8").rpartition(MARK)[2]
     places = typesetting.like(frame, _places(path), 0).astype(int)
     columns = [_column(key, methods, compressors) for key in frame]
     records = zip(frame.to_dict("records"), places.values.tolist(), strict=True)
@@ -114,7 +125,7 @@ def read(path: Path, methods: list[str], compressors: list[str]) -> Table:
         )
         for record, ranks in records
     ]
-    return Table(path.stem, _title(path.stem), "" if note.startswith("|") else note, columns, rows)
+    return Table(path.stem, _title(path.stem), "" if note.startswith(NO_NOTE) else note.strip(), columns, rows)
 
 
 def _title(name: str) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from qebench.common import files, names
-from qebench.evaluation.results import AVERAGE
 
-SURE = 0.05  # p-values from here on are no proof of a difference
+PAPER = " (paper)"  # how rows of a table end the name of a method if they are published ones
+APART = {"other data": "of other pictures or by another protocol", "not run": "not run"}
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ def verdicts(tables: list[Path]) -> list[Verdict]:
     """Return the verdicts that these CSV files allow; their names say what they are."""
     found = {path.stem: files.read_csv(path, text=True).fillna("") for path in tables}
     verdicts: list[Verdict] = []
-    if "intervals" in found:
-        verdicts += _best(found["intervals"], found.get("bd_rate"))
+    if "leaderboard" in found:
+        verdicts += _best(found["leaderboard"], found.get("bd_rate"))
     if "table2" in found:
         verdicts += _early_exit(found["table2"])
     if "exit_rules" in found:
@@ -39,36 +39,38 @@ def verdicts(tables: list[Path]) -> list[Verdict]:
     return verdicts
 
 
-def _best(intervals: pd.DataFrame, bd_rate: pd.DataFrame | None) -> list[Verdict]:
-    """Return one verdict per compressor: the method with the largest mean gain over all qualities."""
-    rows = intervals[(intervals["quality"] == AVERAGE) & (intervals["metric"] == "delta_psnr")]
-    rows = rows[rows["exit"].isin(["", "early"]) & (rows["mean"] != "")]
+def _best(leaderboard: pd.DataFrame, bd_rate: pd.DataFrame | None) -> list[Verdict]:
+    """Return one verdict per compressor: the first of the leaderboard."""
     verdicts = []
-    for compressor, rivals in rows.groupby("compressor", sort=False):
-        best = rivals.loc[rivals["mean"].astype(float).idxmax()]
-        interval = f"95 % interval {_signed(best['low'])} to {_signed(best['high'])}, " if best["low"] else ""
-        exits = ", early exit" if best["exit"] else ""
-        details = [f"{interval}n = {best['n']} images, mean over all qualities{exits}", _against(best)]
+    for compressor, rivals in leaderboard.groupby("compressor", sort=False):
+        best = rivals.iloc[0]
+        low, high = _signed(best["delta_psnr_low"]), _signed(best["delta_psnr_high"])
+        exits = ", early exit" if best["early_exit"] == "yes" else ""
+        details = [f"95 % interval {low} to {high}, n = {best['n']} images, mean over all qualities{exits}"]
+        details += _against(best, rivals)
         details += _bits_saved(bd_rate, best) if bd_rate is not None else []
-        answer = f"{names.display_name(best['method'])} {_signed(best['mean'])} dB"
-        title = f"{names.display_name(compressor)}: largest PSNR gain"
-        verdicts.append(Verdict(title, answer, best["method"], [line for line in details if line]))
+        answer = f"{names.display_name(best['method'])} {_signed(best['delta_psnr'])} dB"
+        verdicts.append(
+            Verdict(f"{names.display_name(compressor)}: largest PSNR gain", answer, best["method"], details)
+        )
     return verdicts
 
 
-def _against(best: pd.Series) -> str:
-    """Return how the best method compares with the runner-up; empty if there is none."""
-    if not best["rival"] or not best["difference"]:
-        return ""
-    rival, p = names.display_name(best["rival"]), best["p"]
-    if p and float(p) >= SURE:
-        return f"{best['difference']} dB above {rival}, which is no proof of a difference (p = {p})"
-    return f"{best['difference']} dB above {rival}" + (f" (p = {p})" if p else "")
+def _against(best: pd.Series, rivals: pd.DataFrame) -> list[str]:
+    """Return how the first compares with the next method, as a list of none or one sentence."""
+    others = rivals[rivals["method"] != best["method"]]
+    if others.empty:
+        return []
+    rival = others.iloc[0]
+    difference = float(best["delta_psnr"]) - float(rival["delta_psnr"])
+    p = f" (p = {rival['p']})" if rival["p"] else ""
+    proof = ", which is no proof of a difference" if rival["as_good_as_first"] == "yes" else ""
+    return [f"{difference:.3f} dB above {names.display_name(rival['method'])}{proof}{p}"]
 
 
 def _bits_saved(bd_rate: pd.DataFrame, best: pd.Series) -> list[str]:
     own = bd_rate[(bd_rate["compressor"] == best["compressor"]) & (bd_rate["method"] == best["method"])]
-    own = own[own["early_exit"] == ("yes" if best["exit"] else "no")]
+    own = own[own["early_exit"] == best["early_exit"]]
     found = [value for value in own["bd_rate"] if value]
     return [f"{_signed(found[0])} % bits at equal PSNR (BD-rate)"] if found else []
 
@@ -106,26 +108,32 @@ def _leaving(shares: str) -> str:
 
 
 def _exit_rules(rules: pd.DataFrame) -> list[Verdict]:
-    """Return one verdict per method of several exits: the rule that needs least, beside a coin, on each codec."""
+    """Return one verdict per method of several exits that ran: whether its best rule beats a coin, on which codecs."""
     rules = rules[~rules["rule"].isin(["coin", "oracle"]) & (rules["to_coin"] != "")]
+    rules = rules[~rules["method"].str.endswith(PAPER)]
     verdicts = []
     for method, own in rules.groupby("method", sort=False):
-        details = []
+        details, surely = [], []
         for compressor, rivals in own.groupby("compressor", sort=False):
             best = rivals.loc[rivals["to_coin"].astype(float).idxmin()]
             interval = f" [{_signed(best['low'])}, {_signed(best['high'])}]" if best["low"] else ""
-            rule = best["rule"].replace("_", " ")
-            details.append(f"{names.display_name(compressor)}: {rule}, {_signed(best['to_coin'])} points{interval}")
-        answer = "cost against a coin that picks the exits"
+            codec, rule = names.display_name(compressor), best["rule"].replace("_", " ")
+            details.append(f"{codec}: rule {rule}, {_signed(best['to_coin'])} points{interval}")
+            surely += [codec] if best["high"] and float(best["high"]) < 0 else []
+        details.append("points: per cent of the last exit's GMACs, against a coin between two exits, 0.01 dB lost")
+        answer = f"beats a coin with {' and '.join(surely)}" if surely else "no surer than a coin"
         verdicts.append(Verdict(f"{names.display_name(method)}: best exit rule", answer, method, details))
     return verdicts
 
 
 def _reproduced(reproduction: pd.DataFrame) -> list[Verdict]:
+    """Return how many of the published numbers that this run could repeat it did, and why not the others."""
     counts = reproduction["verdict"].value_counts()
-    answer = f"{counts.get('reproduced', 0)} of {len(reproduction)} published numbers reproduced"
-    rest = [f"{count} {verdict}" for verdict, count in counts.items() if verdict != "reproduced"]
-    return [Verdict("Scoreboard", answer, "", [", ".join(rest)] if rest else [])]
+    repeated = len(reproduction) - sum(counts.get(verdict, 0) for verdict in APART)
+    answer = f"{counts.get('reproduced', 0)} of {repeated} comparable numbers reproduced"
+    details = [f"{counts[verdict]} {words}" for verdict, words in APART.items() if verdict in counts]
+    others = f"of {len(reproduction)} published: {', '.join(details)}" if details else ""
+    return [Verdict("Scoreboard", answer, "", [others] if others else [])]
 
 
 def _signed(number: str) -> str:
