@@ -342,6 +342,6 @@ def _check_schema(config: dict) -> None:
         raise ValueError(f"{place}: {error.message}{advice}")
     known = list(error.schema["properties"])
     unknown = next(key for key in error.instance if key not in known)
-    guesses = difflib.get_close_matches(unknown, known, 1)
+    guesses = difflib.get_close_matches(str(unknown), known, 1)
     advice = f"did you mean {guesses[0]!r}?" if guesses else f"it has {', '.join(known)}"
     raise ValueError(f"{unknown!r} is no key of {place}: {advice}")

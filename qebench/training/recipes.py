@@ -84,8 +84,10 @@ def read(name: str) -> Recipe:
     for field, kind in get_type_hints(Recipe).items():
         if not isinstance(getattr(recipe, field), get_origin(kind) or kind):
             raise ValueError(f"{FOLDER.name}/{name}.yaml: {field} is {getattr(recipe, field)!r}, no {kind}")
-    for method in recipe.methods:
+    for method, own in recipe.methods.items():
         plugins.check("methods", method)
+        if not isinstance(own, dict):
+            raise ValueError(f"{FOLDER.name}/{name}.yaml: {method} is {own!r}, no settings: write {method}: {{}}")
     for compressor in recipe.compressors:
         plugins.check("compressors", compressor)
     return recipe

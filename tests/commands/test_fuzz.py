@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 from helpers import fuzz
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from compressors import bpg
@@ -228,9 +228,11 @@ def test_a_changed_config_is_run_or_refused_in_words(content):
 
 
 DEFAULT = recipes.FOLDER / "default.yaml"
+NO_SETTINGS = yaml.safe_dump(yaml.safe_load(DEFAULT.read_text()) | {"methods": {"dcad": None}}).encode()
 
 
 @usual
+@example(NO_SETTINGS)
 @given(
     changed(yaml.safe_load(DEFAULT.read_text())).map(yaml.safe_dump).map(str.encode)
     | st.just(DEFAULT.read_bytes()).flatmap(st.composite(damaged))

@@ -164,6 +164,7 @@ def test_a_config_of_one_method_is_accepted():
 
 MISTAKES = {
     "key": ({"metrix": ["psnr"]}, "'metrix' is no key of the top level: did you mean 'metrics'"),
+    "number as key": ({"training": {0: None}}, "0 is no key of training: it has protocol, folder"),
     "strange key": ({"xyzzy": 1}, "'xyzzy' is no key of the top level: it has run, dataset, folders"),
     "inner key": (
         compressor("jpeg", treshold=0.8),
