@@ -35,27 +35,47 @@ def place(panel: Axes, labels: list[tuple[float, float, str]], left: bool = Fals
         there = [label for label in panel.texts if isinstance(label, Annotation) and label.get_text() == text]
         if any(_distance(panel, label.xy, (x, y)) < SAME for label in there):
             continue
-        tried = [(_cost(panel, each, markers, samples) + cost, each) for cost, each in _places(panel, x, y, text, left)]
-        best = min(tried, key=lambda one: one[0])[1]
-        for _, other in tried:
-            if other is not best:
-                other.remove()
-        markers.append(_box(best))
+        point, size = panel.transData.transform((x, y)), _size(panel, text)
+        tried = [
+            (cost + _cost(panel, point, box, markers, samples), number, box, style)
+            for number, (cost, box, style) in enumerate(_places(point, size, panel.figure.dpi / 72, left))
+        ]
+        *_, best, style = min(tried, key=lambda one: one[:2])
+        panel.annotate(text, (x, y), textcoords="offset points", **LOOK | style)
+        markers.append(best)
 
 
-def _places(panel: Axes, x: float, y: float, text: str, left: bool) -> Iterator[tuple[float, Annotation]]:
-    """Yield a label at each place where it may stand, and what the place costs, the liked ones first."""
+def _places(
+    point: np.ndarray, size: np.ndarray, scale: float, left: bool
+) -> Iterator[tuple[float, Bbox, dict[str, Any]]]:
+    """Yield what each place costs where a label may stand, the liked ones first, its box in pixels, and its style.
+
+    `size` is the label's in pixels, of which `scale` make a point of type.
+    """
     sides = sorted(SIDES, key=lambda side: (SIDES[side], (side[0] > 0) == left))
-    for (number, distance), (across, up) in product(enumerate(DISTANCES), sides):
-        style = LOOK | {
-            "ha": {1: "left", 0: "center", -1: "right"}[across],
-            "va": {1: "bottom", 0: "center", -1: "top"}[up],
+    for (number, distance), side in product(enumerate(DISTANCES), sides):
+        offset = np.array(side) * distance
+        style: dict[str, Any] = {
+            "xytext": tuple(offset),
+            "ha": {1: "left", 0: "center", -1: "right"}[side[0]],
+            "va": {1: "bottom", 0: "center", -1: "top"}[side[1]],
         }
         if distance >= FAR:
             style["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "color": "#808080", "shrinkA": 0, "shrinkB": 2}
-        offset = (across * distance, up * distance)
-        label = panel.annotate(text, (x, y), offset, textcoords="offset points", **style)
-        yield FARTHER * number + SIDES[across, up] + 0.5 * ((across > 0) == left), label
+        corner = point + offset * scale + (np.array(side) - 1) / 2 * size
+        yield (
+            FARTHER * number + SIDES[side] + 0.5 * ((side[0] > 0) == left),
+            Bbox([corner, corner + size]),
+            style,
+        )
+
+
+def _size(panel: Axes, text: str) -> np.ndarray:
+    """Return the width and height of a label in pixels."""
+    label = panel.annotate(text, (0, 0), **LOOK)
+    size = _box(label).size
+    label.remove()
+    return size
 
 
 def _drawn(panel: Axes) -> tuple[list[Bbox], np.ndarray]:
@@ -87,16 +107,15 @@ def _box(label: Text) -> Bbox:
     return Text.get_window_extent(label)
 
 
-def _cost(panel: Axes, label: Annotation, markers: list[Bbox], samples: np.ndarray) -> float:
-    """Return how much a label hides, and whether it leaves the panel."""
-    box, point = _box(label), panel.transData.transform(label.xy)
-    hidden = sum(box.overlaps(marker) for marker in markers)
+def _cost(panel: Axes, point: np.ndarray, box: Bbox, markers: list[Bbox], samples: np.ndarray) -> float:
+    """Return how much a label in `box` hides, the line to its point included, and whether it leaves the panel."""
+    corners = np.array([marker.extents for marker in markers]).reshape(-1, 4)
+    least, most = corners[:, :2], corners[:, 2:]
+    hidden = ((least <= box.max) & (most >= box.min)).all(axis=1).sum()
     nearest = np.clip(point, box.min, box.max)  # where a line from the point meets the label
-    way = point + np.linspace(0, 1, STEP * 10)[:, None] * (nearest - point)
-    hidden += sum(
-        ((way > marker.min) & (way < marker.max)).all(axis=1).any() for marker in markers if not marker.contains(*point)
-    )
+    way = (point + np.linspace(0, 1, STEP * 10)[:, None] * (nearest - point))[:, None]
+    others = ~((least <= point) & (most >= point)).all(axis=1)
+    hidden += (((way > least) & (way < most)).all(axis=2).any(axis=0) & others).sum()
     covered = int(((samples > box.min) & (samples < box.max)).all(axis=1).sum())
-    inside = panel.bbox.containsx(box.x0) and panel.bbox.containsx(box.x1)
-    inside = inside and panel.bbox.containsy(box.y0) and panel.bbox.containsy(box.y1)
-    return HIDDEN * hidden + CURVE * covered + OUTSIDE * (not inside)
+    inside = (box.min >= panel.bbox.min).all() and (box.max <= panel.bbox.max).all()
+    return float(HIDDEN * hidden + CURVE * covered + OUTSIDE * (not inside))

@@ -366,10 +366,14 @@ def test_an_exit_can_be_asked_for():
         own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), 4, "cpu")
 
 
-def test_a_luma_network_leaves_the_chroma_of_colour_pictures_alone():
-    picture = np.random.default_rng(0).integers(20, 200, (20, 24, 3), np.uint8)
-    result = own_pictures.enhance(describe(Brighter()), picture, multi_exit.Rule(8, -1.0), 2, "cpu")
-    assert (result.picture.astype(int) - picture == 23).all()  # 20 levels of luma are 20 x 255 / 219 = 23.3 of R, G, B
+def test_a_luma_network_changes_luma_and_chroma_by_its_own_scale():
+    gray = np.random.default_rng(0).integers(20, 200, (20, 24, 1), np.uint8).repeat(3, axis=2)
+    result = own_pictures.enhance(describe(Brighter()), gray, multi_exit.Rule(8, -1.0), 2, "cpu")
+    assert (result.picture.astype(int) - gray == 23).all()  # 20 levels of luma are 20 x 255 / 219 = 23.3 of R, G, B
+    red = np.array([[[150, 60, 60]]], np.uint8).repeat(20, axis=0).repeat(24, axis=1)
+    result = own_pictures.enhance(describe(Brighter()), red, multi_exit.Rule(8, -1.0), 2, "cpu")
+    change = 20 * (255 / 219 + np.array([1.402, -0.344136 - 0.714136, 1.772]))  # Cb and Cr grow by 20 as well
+    assert np.abs(result.picture.astype(int) - red - change).max() <= 0.5 + 0.02  # rounded; changes are float16
 
 
 def test_the_score_of_values_is_that_of_the_8_bit_picture():
