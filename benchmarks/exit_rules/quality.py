@@ -32,7 +32,7 @@ def candidates(evidence: Evidence, gains: np.ndarray, cost: np.ndarray) -> list[
     share = np.bincount(places)[:, None] / len(places)
     means = share * np.array([gains[places == place].mean(axis=0) for place in range(len(known))])
     if len(known) > SIX:
-        chosen = [(means - price * share * cost).argmax(axis=1) for price in PRICES]
+        chosen = np.array([(means - price * share * cost).argmax(axis=1) for price in PRICES])
     else:
         chosen = _cheapest(means, share * cost, gains[:, -1].mean() - LOSSES)
     return [np.column_stack([known, 1 + exits]).tolist() for exits in chosen]

@@ -73,7 +73,7 @@ def _places(
 def _size(panel: Axes, text: str) -> np.ndarray:
     """Return the width and height of a label in pixels."""
     label = panel.annotate(text, (0, 0), **LOOK)
-    size = _box(label).size
+    size = np.array(_box(label).size)
     label.remove()
     return size
 
@@ -117,5 +117,5 @@ def _cost(panel: Axes, point: np.ndarray, box: Bbox, markers: list[Bbox], sample
     others = ~((least <= point) & (most >= point)).all(axis=1)
     hidden += (((way > least) & (way < most)).all(axis=2).any(axis=0) & others).sum()
     covered = int(((samples > box.min) & (samples < box.max)).all(axis=1).sum())
-    inside = (box.min >= panel.bbox.min).all() and (box.max <= panel.bbox.max).all()
+    inside = np.all(box.min >= panel.bbox.min) and np.all(box.max <= panel.bbox.max)
     return float(HIDDEN * hidden + CURVE * covered + OUTSIDE * (not inside))
