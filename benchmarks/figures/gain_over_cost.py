@@ -69,7 +69,8 @@ def draw_over(results: Results, cost: pd.DataFrame, label: str, finish: Callable
         handles["Pareto front of the means (large marks)"] = Line2D([], [], **FRONT)
         legend = figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 4))
         legend.set_title(caption(figure), FontProperties(size=7))
-        for compressor, panel in places.items():  # last, when all has its place
+        figure.canvas.draw()  # so that all has its place
+        for compressor, panel in places.items():
             _name_ends(panel, curves[curves["compressor"] == compressor])
     return figure
 

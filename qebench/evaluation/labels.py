@@ -25,10 +25,10 @@ LOOK: dict[str, Any] = {
 def place(panel: Axes, labels: list[tuple[float, float, str]], left: bool = False) -> None:
     """Write each (x, y, text) of `labels` at the best place around its point; on the left rather than the right if so.
 
-    Call it when all curves are drawn, and limits and scales are set. What lies below the grid (a zorder under 1)
-    may be written on. A point so near to another that both markers overlap shares its label if that says the same.
+    Call it when the figure has been drawn (`canvas.draw()`), so that positions are final. What lies below the grid (a
+    zorder under 1) may be written on. A point so near to another that both markers overlap shares its label if that
+    says the same.
     """
-    panel.figure.canvas.draw()  # so that positions are final
     markers, samples = _drawn(panel)
     markers += [_box(label) for label in panel.texts]
     for x, y, text in labels:

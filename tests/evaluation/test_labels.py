@@ -27,6 +27,7 @@ def test_labels_hide_no_marker_and_no_other_label_and_stay_inside(panel: Axes) -
     random = np.random.default_rng(0)
     x, y = random.random((2, 12))
     panel.plot(x, y, "o-", ms=6)
+    panel.figure.canvas.draw()
     labels.place(panel, [(a, b, f"QP {number}") for number, (a, b) in enumerate(zip(x, y, strict=True))])
     written = boxes(panel)
     assert len(written) == 12
@@ -41,6 +42,7 @@ def test_labels_hide_no_marker_and_no_other_label_and_stay_inside(panel: Axes) -
 @pytest.mark.parametrize(("left", "side"), [(False, 1), (True, -1)])
 def test_a_lone_point_has_its_label_on_the_side_that_was_asked_for(panel: Axes, left: bool, side: int) -> None:
     panel.plot([0.5], [0.5], "s")
+    panel.figure.canvas.draw()
     labels.place(panel, [(0.5, 0.5, "QF 10")], left)
     (box,) = boxes(panel)
     place = panel.transData.transform((0.5, 0.5))
@@ -52,7 +54,9 @@ def test_markers_that_are_as_good_as_one_share_a_label(panel: Axes) -> None:
     panel.plot([0.5, 0.505, 0.9], [0.5, 0.5, 0.5], "o")
     panel.set(xlim=(0, 1), ylim=(0, 1))
     for x in (0.5, 0.505, 0.9):
+        panel.figure.canvas.draw()
         labels.place(panel, [(x, 0.5, "QP 42")])
     assert [label.xy[0] for label in panel.texts] == [0.5, 0.9]
+    panel.figure.canvas.draw()
     labels.place(panel, [(0.505, 0.5, "QP 37")])
     assert len(boxes(panel)) == 3
