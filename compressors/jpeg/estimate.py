@@ -31,8 +31,9 @@ def estimate(image: np.ndarray) -> int | None:
     """Return the quality factor (1..100) of a picture decoded from JPEG, or None if it cannot be such a picture.
 
     `image` is uint8 (H, W), or (H, W, 3) RGB, whose luma is looked at; a block begins at its first pixel. Of quality
-    factors that explain it equally well, as all of them do a flat picture, it is the highest. At quality factors under
-    5 clipping can leave too few blocks to tell.
+    factors that explain it equally well, as all of them do a flat picture, it is the highest. If the evidence is thin,
+    as of a block or two with coefficients, it is for (H, W) the likeliest at which JPEG leaves the picture as it is.
+    At quality factors under 5 clipping can leave too few blocks to tell.
     """
     coefficients = _coefficients(image).reshape(64, -1)
     evidence = np.zeros(len(QUALITIES))
@@ -40,8 +41,20 @@ def estimate(image: np.ndarray) -> int | None:
         values = values[np.abs(values) > ZERO]
         steps, places = np.unique(_tables()[:, frequency], return_inverse=True)
         evidence += np.array([_evidence(values, step) for step in steps.tolist()])[places]
-    best = len(evidence) - 1 - int(evidence[::-1].argmax())
-    return QUALITIES[best] if evidence[best] > -DOUBT else None
+    likeliest = np.lexsort([-np.arange(len(evidence)), -evidence]).tolist()
+    best = likeliest[0]
+    if evidence[best] <= -DOUBT:
+        return None
+    close = [place for place in likeliest if evidence[place] >= evidence[best] - DOUBT]
+    if image.ndim == 2 and len(close) > 1:
+        best = next((place for place in close if _is_left(image, QUALITIES[place])), best)
+    return QUALITIES[best]
+
+
+def _is_left(image: np.ndarray, quality: int) -> bool:
+    """Return whether coding a gray image changes no pixel by more than a gray level."""
+    with Image.open(io.BytesIO(pillow.save(image, "JPEG", {"quality": quality}))) as decoded:
+        return int(np.abs(np.asarray(decoded, np.int16) - image).max()) <= 1
 
 
 def _coefficients(image: np.ndarray) -> np.ndarray:
