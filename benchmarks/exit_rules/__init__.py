@@ -11,5 +11,6 @@ A module also has
 - CALIBRATED: whether the candidates below depend on pictures. Such a rule is judged on pictures that it has not seen.
 - `candidates(evidence, gains, cost)`: the settings to choose from, always equally many, given `gains` (N, exits) in dB
   and the `cost` (exits,) in GMACs. A calibrated rule returns for each of `rules.PRICES` those that are best for
-  gain less price times cost on these images. Settings are what JSON can hold.
+  gain less price times cost on these images, or for as many losses of gain the cheapest (`quality`). Settings are what
+  JSON can hold.
 """

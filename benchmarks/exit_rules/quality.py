@@ -12,7 +12,7 @@ from qebench.networks.rules import PRICES, Evidence
 
 USES = ("quality",)
 CALIBRATED = True
-SIX = 6  # qualities, whose choices of five exits are 15,625
+MOST = 6  # qualities of which every choice is tried: with five exits 15,625
 LOSSES = np.array([-np.inf, 0.0, *np.geomspace(1e-3, 0.3, len(PRICES) - 2)])  # dB, of the last exit's gain
 
 
@@ -24,14 +24,14 @@ def choose(evidence: Evidence, settings: list[list[float]]) -> np.ndarray:
 
 
 def candidates(evidence: Evidence, gains: np.ndarray, cost: np.ndarray) -> list[list[list[float]]]:
-    """Return for each of LOSSES the cheapest choice of exits that loses no more; of over SIX qualities, at each price.
+    """Return for each of LOSSES the cheapest choice of exits that loses no more; of over MOST qualities, at each price.
 
     The latter leave out those choices that a mixture of two others beats.
     """
     known, places = np.unique(evidence.quality, return_inverse=True)
     share = np.bincount(places)[:, None] / len(places)
     means = share * np.array([gains[places == place].mean(axis=0) for place in range(len(known))])
-    if len(known) > SIX:
+    if len(known) > MOST:
         chosen = np.array([(means - price * share * cost).argmax(axis=1) for price in PRICES])
     else:
         chosen = _cheapest(means, share * cost, gains[:, -1].mean() - LOSSES)

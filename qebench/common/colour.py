@@ -11,6 +11,8 @@ import numpy as np
 _MATRIX = np.array([[65481.0, 128553.0, 24966.0], [-37797.0, -74203.0, 112000.0], [112000.0, -93786.0, -18214.0]])
 _UNIT = 255_000
 _OFFSET = np.array([16.0, 128.0, 128.0])
+LUMA_WEIGHTS = tuple((_MATRIX[0] / _UNIT).tolist())  # what R, G and B give to limited-range luma
+LUMA_BLACK, LUMA_RANGE = 16, 219  # of 255: the luma of black, and that of white less it
 _STRIP = 256  # rows converted at a time
 _INVERSE = np.linalg.inv(_MATRIX / _UNIT)
 

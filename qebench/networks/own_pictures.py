@@ -16,7 +16,7 @@ from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
 
 STRIP = 256  # rows converted at a time, as floats of a large picture take gigabytes
-LUMA_GAIN = 255 / 219  # R, G and B per step of limited-range luma (ITU-R BT.601)
+LUMA_GAIN = 255 / colour.LUMA_RANGE  # R, G and B per step of limited-range luma (ITU-R BT.601)
 
 
 @dataclass(frozen=True)
