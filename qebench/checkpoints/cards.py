@@ -72,6 +72,7 @@ def _trained(weights: Path, record: dict) -> str:
         "compressor": f"{data['compressor']} at {data['qualities']}, {data['version']}, {data['settings']}",
         "started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values",
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        **_searched(record),
         **_stage(record),
         "time": f"{record['seconds']} s ({_speed(record)}) on {record['device']}",
         **_precision(record),
@@ -96,6 +97,20 @@ def _copies(data: dict) -> str:
 
 def _licence(record: dict) -> str:
     return f"; licence: {record['licence']}" if record.get("licence") else ""
+
+
+def _searched(record: dict) -> dict[str, str]:
+    """Return what the search before the training tried, if there was one: each candidate, and which was chosen."""
+    found = record.get("search")
+    if not found:
+        return {}
+    gains = ["diverged" if row["gain"] is None else f"{row['gain']:+.3f} dB" for row in found["candidates"]]
+    tried = [f"{_named(row)} {gain}" for row, gain in zip(found["candidates"], gains, strict=True)]
+    return {"searched": f"{found['steps']} steps each: {', '.join(tried)}; chosen: {_named(found['chosen'])}"}
+
+
+def _named(candidate: dict) -> str:
+    return f"{candidate['optimizer']} {candidate['learning_rate']:g}"
 
 
 def _stage(record: dict) -> dict[str, str]:

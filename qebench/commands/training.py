@@ -8,7 +8,7 @@ from qebench.commands import arguments
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("method")
+    parser.add_argument("method", help="or an entry of the protocol, as rbqe-raised of `ranking`")
     parser.add_argument("--protocol", default="default", help="of workflow/recipes/: settings and kind of pictures")
     _add_pairs(parser)
     parser.add_argument(

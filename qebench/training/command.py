@@ -5,8 +5,11 @@ import math
 import os
 import sys
 import time
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +17,8 @@ from qebench.checkpoints import cards
 from qebench.coding import interface
 from qebench.common import plugins
 from qebench.networks import loading
-from qebench.training import loop, pair_files, pair_sources, parallel, recipes
+from qebench.training import loop, pair_files, pair_sources, parallel, recipes, search
+from qebench.training.pairs import Pairs
 from qebench.training.run import Settings
 
 UNFINISHED = 75  # the exit status of a run whose budget ended first: EX_TEMPFAIL of sysexits.h, "try again"
@@ -34,28 +38,60 @@ def run(options: argparse.Namespace) -> None:
     form = options.form or recipe.form_of(options.method)
     threads = options.threads or max(1, (os.cpu_count() or 1) // parallel.local_count())
     colour = options.colour or recipe.colour
-    model = untrained(options.method, {"luma": 1, "rgb": 3}[colour], form, settings.seed)
+    channels = {"luma": 1, "rgb": 3}[colour]
+    build = partial(untrained, recipe.method_of(options.method), channels, form, settings.seed)
+    build()  # what is wrong with the names is said before any work
+    initial = options.initial or _initial(recipe, options)
     with parallel.joined(loading.choose_device(options.device, threads)) as device:
         training_pairs = _pairs(options, recipe, options.data, colour, threads, options.varied or recipe.varied)
         validation_pairs = _pairs(options, recipe, options.validation, colour, threads, False)
-        labels = {"protocol": recipe.name, "form": form or "", "licence": options.licence or ""}
-        record = loop.train(
-            model,
-            training_pairs,
-            validation_pairs,
-            settings,
-            options.output,
-            device,
-            options.initial,
-            deadline,
-            labels,
-        )
+        labels: dict[str, Any] = {"protocol": recipe.name, "form": form or "", "licence": options.licence or ""}
+        given = options.learning_rate or options.optimizer
+        candidates = [] if given else recipe.candidates(options.method, **changes)
+        where = (options.output, device, initial, deadline)
+        record = trained(build, training_pairs, validation_pairs, settings, candidates, *where, labels=labels)
         first = parallel.rank() == 0
     if record is not None:
         print(cards.card(options.output))
     elif first:
         print(f"the budget of {options.budget:g} minutes is spent: run the same command again", file=sys.stderr)
         sys.exit(UNFINISHED)
+
+
+def trained(
+    build: Callable[[], nn.Module],
+    pairs: Pairs,
+    validation_pairs: Pairs,
+    settings: Settings,
+    candidates: list[Settings],
+    output: Path,
+    device: str,
+    initial: Path | None,
+    deadline: float,
+    labels: dict[str, Any],
+    hurried: bool = False,
+) -> dict | None:
+    """Search among the candidates, if there are any, and train as `loop.train` does with the one that gained most."""
+    if candidates:
+        found = search.choose(build, pairs, validation_pairs, candidates, output, device, initial, deadline, hurried)
+        if found is None:
+            return None
+        settings, labels = replace(settings, **found["chosen"]), labels | {"search": found}
+    return loop.train(build(), pairs, validation_pairs, settings, output, device, initial, deadline, labels, hurried)
+
+
+def _initial(recipe: recipes.Recipe, options: argparse.Namespace) -> Path | None:
+    """Return the weights beside the output that a recipe starts from; raise ValueError if they are missing."""
+    stem = recipe.initial_of(options.method, options.compressor)
+    if stem is None:
+        return None
+    path = options.output.with_name(f"{stem}.safetensors")
+    if not path.exists():
+        raise ValueError(
+            f"{path} is missing, from which recipe {recipe.name} starts for {options.compressor}: train it first, or "
+            "name other weights with --initial"
+        )
+    return path
 
 
 def untrained(method: str, channels: int, form: str | None = None, seed: int = 0) -> nn.Module:
@@ -96,7 +132,7 @@ def qualities(options: argparse.Namespace) -> list[int]:
 
 def _pairs(
     options: argparse.Namespace, recipe: recipes.Recipe, folders: list[Path], colour: str, workers: int, varied: bool
-) -> pair_files.Pairs:
+) -> Pairs:
     """Return the pairs of folders, compressed now or, if their pictures are the same, at an earlier call."""
     wanted = pair_sources.Recipe(
         folders, options.compressor, qualities(options), colour, varied, recipe.scale, options.coded or recipe.coded

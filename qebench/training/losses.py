@@ -1,5 +1,7 @@
 """What training minimises, over exits, qualities and crops."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -58,5 +60,11 @@ def loss(
     if len(enhanced) == 1 or exit_weights == EQUAL:
         weights = torch.ones_like(errors)
     else:
-        weights = torch.tensor(EXIT_WEIGHTS[exit_weights], device=errors.device)[quality]
+        weights = _table(exit_weights, str(errors.device))[quality]
     return ((errors * weights).sum(1) / weights.sum(1)).mean()
+
+
+@functools.cache
+def _table(exit_weights: str, device: str) -> Tensor:
+    """Return EXIT_WEIGHTS on a device, moved there once: a graph of a GPU's work takes nothing from the CPU."""
+    return torch.tensor(EXIT_WEIGHTS[exit_weights], device=device)

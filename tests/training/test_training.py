@@ -234,7 +234,7 @@ def test_the_best_weights_are_those_of_the_highest_gain(data, often, tmp_path, m
         told.append(run.progress.step)
         return {"30": [next(gains)]}
 
-    monkeypatch.setattr(loop, "_gains", gain)
+    monkeypatch.setattr(loop, "gains", gain)
     loop.train(small(), data, data, SETTINGS, tmp_path / "net.safetensors", "cpu")
     assert told == [3, 6, 9, 12]
     assert same(load_file(tmp_path / "net.best.safetensors"), seen[6])

@@ -292,7 +292,7 @@ def test_curves_show_the_gains_of_the_last_validation_of_each_step():
 
 def test_recipes_train_what_their_protocols_compare():
     names = {name: list(recipes.read(name).jobs()) for name in recipes.names()}
-    assert {"default", "eccv2020", "powerqe"} == set(names)
+    assert {"default", "eccv2020", "powerqe", "ranking", "ranking_gpu"} == set(names)
     for stem in ("rbqe-luma-jpeg", "cbdnet-luma-hevc", "dncnn-luma-jpeg", "dcad-luma-hevc", "qecnn-luma-jpeg"):
         assert stem in names["eccv2020"]  # Table 1 of the RBQE paper
     assert {"rbqe-powerqe-v3-rgb-jpeg", "cbdnet-rgb-bpg", "dcad-rgb-jpeg"} <= set(names["powerqe"])
@@ -301,10 +301,39 @@ def test_recipes_train_what_their_protocols_compare():
 @pytest.mark.parametrize("name", recipes.names())
 def test_recipes_train_all_methods_alike(name):
     chosen = recipes.read(name)
-    every = [replace(chosen.settings_of(method), learning_rate=0) for method in chosen.methods]
+    every = [replace(chosen.settings_of(entry), learning_rate=0, exit_weights="paper") for entry in chosen.methods]
     assert all(settings == every[0] for settings in every)
-    for method in chosen.methods:
-        command.untrained(method, {"luma": 1, "rgb": 3}[chosen.colour], chosen.form_of(method))
+    for entry in chosen.methods:
+        model = command.untrained(chosen.method_of(entry), {"luma": 1, "rgb": 3}[chosen.colour], chosen.form_of(entry))
+        assert chosen.settings_of(entry).exit_weights == "paper" or model.exit_count > 1
+
+
+@pytest.mark.parametrize(("name", "million"), [("ranking", 400), ("ranking_gpu", 2000)])
+def test_the_ranking_trains_eight_networks_on_as_many_pixels(name, million):
+    chosen = recipes.read(name)
+    methods = {"rbqe", "cbdnet", "dncnn", "dcad", "qecnn", "arcnn", "unet", "pixelunet"}
+    assert {chosen.method_of(entry) for entry in chosen.methods} == methods
+    weights = {entry: chosen.settings_of(entry).exit_weights for entry in chosen.methods}
+    assert weights == {**dict.fromkeys(methods, "paper"), "rbqe-raised": "raised"}
+    assert isinstance(command.untrained("pixelunet", 1, chosen.form_of("pixelunet")).head, torch.nn.Conv2d)
+    settings = chosen.settings_of("dcad")
+    assert million <= settings.steps * settings.batch * settings.patch**2 / 1e6 < million * 1.001
+    jobs = chosen.jobs()
+    assert [job.compressor for job in jobs.values()] == ["jpeg"] * 9 + ["hevc"] * 9
+    assert jobs["rbqe-raised-luma-jpeg"].initial is None
+    assert jobs["rbqe-raised-luma-hevc"] == recipes.Job("rbqe-raised", "rbqe", "hevc", "rbqe-raised-luma-jpeg")
+
+
+def test_candidates_are_short_runs_that_differ_in_rate_and_optimizer_alone():
+    chosen = recipes.read("ranking")
+    own, tried = chosen.settings_of("rbqe-raised"), chosen.candidates("rbqe-raised")
+    assert {(each.learning_rate, each.optimizer) for each in tried} == {
+        (rate, optimizer) for rate in (0.0001, 0.0004, 0.0016) for optimizer in ("adam", "muon")
+    }
+    for each in tried:
+        same = {"learning_rate": own.learning_rate, "optimizer": own.optimizer}
+        assert replace(each, **same) == replace(own, steps=120, warmup=5)  # 150 * 120 / 3052
+    assert recipes.read("default").candidates("dcad") == []
 
 
 def test_the_command_line_comes_before_the_recipe():
@@ -327,6 +356,13 @@ MISTAKES = {
     ),
     "optimizer": ({"settings": {"optimizer": "sgd"}}, "mine.yaml: optimizer is 'sgd': it can be adam, muon"),
     "loss": ({"settings": {"loss": "l1"}}, "mine.yaml: loss is 'l1': it can be relative, mse, charbonnier"),
+    "name": ({"methods": {"fast": {"method": "dcad"}}}, "mine.yaml: fast is of dcad: name it dcad-fast or the like"),
+    "initial": ({"initial": {"hevc": "jpg"}}, "there is no 'jpg' in compressors/"),
+    "search": ({"search": {"step": 9}}, "mine.yaml: search: .*unexpected keyword argument 'step'"),
+    "searched": (
+        {"search": {"steps": 9, "learning_rates": [0.1], "optimizers": ["sgd"]}},
+        "mine.yaml: optimizer is 'sgd': it can be adam, muon",
+    ),
     "exit weights": ({"settings": {"exit_weights": "x"}}, "exit_weights is 'x': it can be paper, raised, equal"),
 }
 
@@ -339,5 +375,6 @@ def test_a_mistake_in_a_recipe_is_named(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "FOLDER", tmp_path)
     with pytest.raises(ValueError, match=message):
         recipes.read("mine").settings_of("dcad")
+        recipes.read("mine").candidates("dcad")
     with pytest.raises(ValueError, match=r"there is no recipe 'yours' in .*: it has mine"):
         recipes.read("yours")

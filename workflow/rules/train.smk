@@ -11,22 +11,26 @@ try:
 except ValueError as error:
     raise WorkflowError(f"config: training: {error}")
 TRAINED = f"{TRAINING['folder']}/{RECIPE.name}"
+STEMS = list(RECIPE.jobs())
 
 
 rule weights:
     """The weights of a recipe for every method and compressor."""
     input:
-        expand(f"{TRAINED}/{{stem}}.md", stem=RECIPE.jobs()),
+        expand(f"{TRAINED}/{{stem}}.md", stem=STEMS),
 
 
 rule train:
-    """One method for one compressor; a job that was killed goes on where it was."""
+    """One entry of the recipe for one compressor; a job that was killed goes on where it was."""
+    input:
+        lambda wildcards: [f"{TRAINED}/{stem}.md" for stem in [RECIPE.jobs()[wildcards.stem].initial] if stem],
     output:
         f"{TRAINED}/{{stem}}.md",
     log:
         f"logs/train/{RECIPE.name}/{{stem}}.log",
     wildcard_constraints:
-        stem="|".join(RECIPE.jobs()),
+        stem="|".join(STEMS),
+    priority: lambda wildcards: len(STEMS) - STEMS.index(wildcards.stem)  # in the order of the recipe
     conda:
         "../../environment.yml"
     threads: 1  # two such jobs side by side are faster than one after the other with two threads each
@@ -35,15 +39,15 @@ rule train:
         runtime=hours(24),
         gpu=GPU,
     params:
-        method=lambda wildcards: RECIPE.jobs()[wildcards.stem][0],
-        compressor=lambda wildcards: RECIPE.jobs()[wildcards.stem][1],
+        entry=lambda wildcards: RECIPE.jobs()[wildcards.stem].entry,
+        compressor=lambda wildcards: RECIPE.jobs()[wildcards.stem].compressor,
         protocol=RECIPE.name,
         data=TRAINING["data"],
         validation=TRAINING["validation"],
         licence=f"--licence {shlex.quote(TRAINING['licence'])}" if TRAINING["licence"] else "",
         device=config["device"],
     shell:
-        "python -m qebench train {params.method} --protocol {params.protocol} --compressor {params.compressor}"
+        "python -m qebench train {params.entry} --protocol {params.protocol} --compressor {params.compressor}"
         " --data {params.data:q} --validation {params.validation:q} {params.licence} --device {params.device}"
         f" --threads {{threads}} --pairs {TRAINING['folder']}/pairs"
         f" -o {TRAINED}/{{wildcards.stem}}.safetensors > {{output}} 2> {{log}}"
