@@ -1,13 +1,16 @@
 """Packs: the originals, lossless, and bitstreams of training pairs in one ZIP file, to train where neither is at hand.
 
 A pack is an eighth of the size of the pairs and decodes to the same pixels, which its checksum proves. The 274 pictures
-of CID22 and CLIC with five JPEG or HEVC qualities in luma take 57 or 50 MB.
+of CID22 and CLIC with five JPEG or HEVC qualities in luma take 57 or 50 MB; varied copies double that.
 """
 
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,6 +18,9 @@ from PIL import Image
 from qebench.common import files, plugins
 from qebench.training import pair_sources, pairs
 from qebench.training.pair_sources import Recipe
+
+if TYPE_CHECKING:
+    from qebench.training.recipes import Recipe as TrainingRecipe
 
 DESCRIPTION = "pairs.json"
 
@@ -39,20 +45,55 @@ def unpack(recipe: Recipe, workers: int, path: Path) -> None:
     Raises ValueError if it is no pack, holds other pairs than the recipe's, or decodes to other pixels here.
     """
     (source,) = recipe.folders
-    try:
-        with zipfile.ZipFile(source) as archive:
-            content = json.loads(archive.read(DESCRIPTION))
-            description = content["description"]
-            _check(source, description, recipe)
-            entries = [[archive.read(name) for name in _names(recipe, number)] for number in range(content["count"])]
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{source} is no whole pack of pairs: `qebench pack` makes one") from error
+    with _reading(source), zipfile.ZipFile(source) as archive:
+        content = json.loads(archive.read(DESCRIPTION))
+        description = content["description"]
+        _check(source, description, recipe)
+        entries = [[archive.read(name) for name in _names(recipe, number)] for number in range(content["count"])]
     pictures = [(_from_webp(original, recipe.colour), bitstreams) for original, *bitstreams in entries]
     pixels = pair_sources.decode(pictures, recipe, workers)
     if pairs.sha256(pixels) != content["sha256"]:
         version = plugins.find("compressors", recipe.compressor).version()
         raise ValueError(f"{source} decodes to other pixels with {version} than with {description['version']}")
     pair_sources.write(path, pixels, pictures, description)
+
+
+def opened(
+    paths: list[Path], training: "TrainingRecipe", varied: bool, workers: int, cache: Path
+) -> dict[str, pairs.Pairs]:
+    """Return the pairs of packs by codec; raise ValueError if a pack is no such one as a recipe of training asks for.
+
+    Pairs that were decoded before are taken from the folder `cache`.
+    """
+    from qebench.training import pair_files
+
+    found: dict[str, pairs.Pairs] = {}
+    for path in paths:
+        packed = recipe_of(path)
+        if packed.compressor not in training.compressors or packed.compressor in found:
+            names = ", ".join(training.compressors)
+            raise ValueError(f"{path} is for {packed.compressor}: give one pack for each of {names}, or of some")
+        kind = (training.colour, varied, training.scale, training.coded)
+        wanted = Recipe([path], packed.compressor, packed.qualities, *kind)
+        found[packed.compressor] = pair_files.cached(wanted, workers, cache)
+    return found
+
+
+def recipe_of(path: Path) -> Recipe:
+    """Return the recipe whose pairs a pack holds; errors as in `unpack`."""
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        made = json.loads(archive.read(DESCRIPTION))["description"]
+        qualities, varied, scale = json.loads(made["qualities"]), made["varied"] == "True", int(made["scale"])
+        return Recipe([path], made["compressor"], qualities, made["colour"], varied, scale, made.get("coded", "luma"))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what is raised because `path` is no pack into ValueError."""
+    try:
+        yield
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"{path} is no whole pack of pairs: `qebench pack` makes one") from error
 
 
 def _check(source: Path, description: dict[str, str], recipe: Recipe) -> None:

@@ -144,9 +144,9 @@ def read(name: str) -> Recipe:
         recipe = Recipe(name, **content)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
         raise ValueError(f"{FOLDER.name}/{name}.yaml: {error}") from None
-    for field, kind in get_type_hints(Recipe).items():
-        if not isinstance(getattr(recipe, field), get_origin(kind) or kind):
-            raise ValueError(f"{FOLDER.name}/{name}.yaml: {field} is {getattr(recipe, field)!r}, no {kind}")
+    for key, kind in get_type_hints(Recipe).items():
+        if not isinstance(getattr(recipe, key), get_origin(kind) or kind):
+            raise ValueError(f"{FOLDER.name}/{name}.yaml: {key} is {getattr(recipe, key)!r}, no {kind}")
     for entry, own in recipe.methods.items():
         if not isinstance(own, dict):
             raise ValueError(f"{FOLDER.name}/{name}.yaml: {entry} is {own!r}, no settings: write {entry}: {{}}")

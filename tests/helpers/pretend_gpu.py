@@ -1,7 +1,8 @@
 """A GPU for tests where there is none: tensors that say "pretend:0", compute on the CPU, and refuse what a GPU would.
 
 Real values come from the CPU's own kernels. What a GPU refuses is refused: operands on several devices, becoming NumPy,
-and more memory than there is (`memory.limit`). It is one of PyTorch's devices under a name of its own, so that what is
+more memory than there is (`memory.limit`), and
+what needs the processor while a graph is recorded. It is one of PyTorch's devices under a name of its own, so that what is
 tested is the code as it is. What a real GPU does otherwise stays untested: rounding, streams, and times.
 """
 
@@ -25,6 +26,7 @@ NAME = "pretend"
 COUNT = 2
 MISSING = "" if _setup else f"torch {torch.__version__} has no Python backends to pretend a GPU with"
 COPIES = {"aten::copy_", "aten::_to_copy", "aten::_copy_from"}  # from one device to the other
+READING = {"aten::_local_scalar_dense"}  # of a value by the processor
 INDEXING = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_unsafe_index", "aten::_index_put_impl_"}
 FACTORIES = ["empty.memory_format", "empty_strided", "arange", "arange.start", "arange.start_step", "rand", "randn"]
 
@@ -66,6 +68,7 @@ class Memory:
 
 
 memory = Memory()
+recording: list["Graph"] = []  # the graph that work is recorded to, if there is one
 synchronized: list[int] = []  # the index of every device that was waited for
 
 
@@ -123,8 +126,12 @@ class Gpu(Tensor):
         target = kwargs.get("device")
         if target is not None:
             kwargs["device"] = torch.device("cpu")
+        if recording and (name in READING or name in COPIES and {tensor.is_cpu for tensor in tensors} == {True, False}):
+            raise RuntimeError(f"operation not permitted when stream is capturing: {name}")
         arguments, named = (tree_map(lambda value: getattr(value, "held", value), each) for each in (args, kwargs))
         results = func(*arguments, **named)
+        if recording:
+            recording[0].work.append((func, arguments, named, results))
         if func._schema.is_mutable and (name.endswith("_") or not func._schema.returns):
             return args[0] if func._schema.returns else results
         if target is not None:
@@ -154,6 +161,36 @@ def _index(name: str, tensors: list[Tensor], args: tuple) -> int:
     return first.device.index or 0 if first is not None else 0
 
 
+class Graph:
+    """Work that was recorded: the same operators on the same tensors, whatever these hold when it is replayed."""
+
+    def __init__(self) -> None:
+        self.work: list[tuple] = []
+
+    @contextmanager
+    def recorded(self) -> Any:
+        """Record what is computed in the block; what needs the processor meanwhile is refused, as CUDA does."""
+        recording.append(self)
+        try:
+            yield
+        finally:
+            recording.clear()
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        for func, arguments, named, results in self.work:
+            found = tree_flatten(func(*arguments, **named))[0]
+            for ours, before in zip(found, tree_flatten(results)[0], strict=True):
+                if isinstance(ours, Tensor) and ours.data_ptr() != before.data_ptr():
+                    before.copy_(ours)
+
+
+class Stream:
+    """A queue of work, which is done at once."""
+
+    def wait_stream(self, other: "Stream") -> None: ...
+
+
 class Event:
     """A moment on the device, which is done at once."""
 
@@ -173,6 +210,8 @@ def _made(device: torch.device | None, make: Callable[..., Tensor], *args: Any, 
 
 
 def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    if recording:
+        raise RuntimeError("operation not permitted when stream is capturing: a copy to the device")
     getattr(target, "held", target).copy_(getattr(source, "held", source))
     return target
 
@@ -197,6 +236,11 @@ def install() -> str:
         "is_bf16_supported": lambda including_emulation=True: False,
         "get_amp_supported_dtype": lambda: [torch.bfloat16, torch.float16],
         "Event": Event,
+        "Stream": Stream,
+        "current_stream": Stream,
+        "stream": lambda stream: nullcontext(),
+        "CUDAGraph": Graph,
+        "graph": Graph.recorded,
     }
     for name, function in functions.items():
         setattr(getattr(torch, NAME), name, function)

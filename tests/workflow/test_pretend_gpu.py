@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import gc
+import json
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from compressors import jpeg
 from methods import rbqe
 from qebench import config
 from qebench.__main__ import main
+from qebench.checkpoints import cards
 from qebench.common import devices, files, plugins, provenance
 from qebench.cost import clock, exit_latency, latency, latency_grid, machine
 from qebench.cost import measured as measured_elsewhere
@@ -32,7 +35,7 @@ from qebench.evaluation.pace import Pace
 from qebench.iqa import iqam
 from qebench.networks import extent, footprint, loading, multi_exit, own_pictures, pixels, rules, tiling
 from qebench.networks.network import Network, describe
-from qebench.training import loop
+from qebench.training import command, equal, graphs, loop, recipes
 from qebench.training.optimizers import OPTIMIZERS
 from qebench.training.run import Run, Settings
 
@@ -399,7 +402,8 @@ def test_training_ends_with_the_cpus_weights_also_if_it_is_resumed(data, once, t
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_network_of_several_exits_has_the_cpus_gradients_and_makes_steps(data, optimizer):
+def test_a_network_of_several_exits_has_the_cpus_gradients_and_makes_steps(data, optimizer, monkeypatch):
+    monkeypatch.setattr(graphs, "WARM_UP", 1)
     settings = dataclasses.replace(SETTINGS, exit_weights="equal", optimizer=optimizer)
     batch = data.batch(2, 32, 1)
     torch.manual_seed(0)
@@ -408,6 +412,9 @@ def test_a_network_of_several_exits_has_the_cpus_gradients_and_makes_steps(data,
     expected = dict(copy.deepcopy(model).named_parameters())
     Run(on_cpu := copy.deepcopy(model), settings, "cpu").gradients(batch)
     run = Run(model.to(GPU), settings, GPU)
+    if optimizer == "muon":  # with either; recording takes a second
+        run.learn = graphs.captured(run, tuple(torch.zeros_like(tensor, device=GPU) for tensor in batch))
+        assert run.learn != run.gradients
     run.update(tuple(tensor.to(GPU) for tensor in batch))
     largest = max(float(parameter.grad.abs().max()) for parameter in on_cpu.parameters())
     clipped = min(1.0, settings.clip / float(nn.utils.get_total_norm([each.grad for each in on_cpu.parameters()])))
@@ -428,6 +435,64 @@ def test_pairs_that_do_not_fit_stay_and_give_the_same_weights(data, once, tmp_pa
 def test_too_large_a_batch_names_the_setting_to_change(data, once, tmp_path):
     with pretend_gpu.memory.limited(150_000), pytest.raises(ValueError, match="2 crops of 32 pixels: take a smaller"):
         trained(data, tmp_path / "gpu.safetensors", GPU)
+
+
+def test_a_hurried_training_ends_with_the_cpus_weights_also_if_it_is_resumed(data, once, tmp_path, capsys):
+    expected = trained(data, tmp_path / "cpu.safetensors", "cpu")
+    parts: dict[str, Tensor] = {}
+    while not parts:
+        parts = trained(data, tmp_path / "parts.safetensors", GPU, deadline=0.0, hurried=True)
+    for name, tensor in expected.items():
+        torch.testing.assert_close(parts[name], tensor, atol=CLOSE, rtol=CLOSE)
+    assert "Small: gradients by a graph" in capsys.readouterr().err
+    record = json.loads(cards.metadata(tmp_path / "parts.partial.safetensors")["training"])
+    assert (record["step"], record["settings"]["steps"]) == (3, 4)
+
+
+def test_a_graph_leaves_a_networks_statistics_alone_and_gives_its_gradients(data, monkeypatch):
+    monkeypatch.setattr(graphs, "WARM_UP", 1)
+    first, second = (tuple(each.to(GPU) for each in data.batch(1, 16, seed)) for seed in (0, 1))
+    runs = [Run(command.untrained("dncnn", 1).train().to(GPU), SETTINGS, GPU) for _ in range(2)]
+    runs[1].learn = graphs.captured(runs[1], first)
+    for batch in (second, first):
+        losses = [float(run.update(batch)) for run in runs]
+        assert losses[0] == losses[1]
+    expected, ours = (run.model.state_dict() for run in runs)
+    assert any("running_mean" in name for name in expected)
+    assert all(torch.equal(ours[name].cpu(), tensor.cpu()) for name, tensor in expected.items())
+
+
+def test_gradients_that_no_graph_can_hold_are_computed_step_by_step(data, capsys):
+    model = small().to(GPU)
+    model.register_forward_hook(lambda layer, inputs, output: float(output.sum().detach()) and None)
+    run = Run(model, SETTINGS, GPU)
+    batch = tuple(each.to(GPU) for each in data.batch(2, 32, 0))
+    assert graphs.captured(run, batch) == run.gradients
+    assert "without a graph: operation not permitted when stream is capturing" in capsys.readouterr().err
+    run.device = "cpu"
+    assert graphs.captured(run, batch) == run.gradients
+    assert "has none" in capsys.readouterr().err
+
+
+def test_a_ranking_is_trained_on_a_gpu_in_one_go(once, data, tmp_path, monkeypatch, capsys):
+    """The networks that no other test has there; tests/training/test_equal.py trains all of them on the CPU."""
+    monkeypatch.setattr(equal, "PROBE", 0)
+    monkeypatch.setattr(graphs, "WARM_UP", 1)
+    monkeypatch.setattr(loop, "HURRIED", 1)
+    settings = {"steps": 1, "batch": 1, "patch": 32}
+    search = {"steps": 1, "learning_rates": [0.001], "optimizers": ["muon"]}
+    fast = recipes.Recipe("fast", "luma", 1, False, ["jpeg"], settings, {"arcnn": {}, "dcad": {}}, search=search)
+    arguments = (fast, {"jpeg": (data, data)}, tmp_path, GPU, time.monotonic() + 3600, {})
+    equal.train_all(*arguments)
+    assert capsys.readouterr().err.count("gradients by a graph") == 3 * 2  # when timed, searched for, and trained
+    for entry in fast.methods:
+        weights = tmp_path / f"{entry}-luma-jpeg.safetensors"
+        record = json.loads(cards.metadata(weights)["training"])
+        assert record["search"]["chosen"] == {"optimizer": "muon", "learning_rate": 0.001}
+        assert record["device"].startswith("a pretended GPU")
+        plugins.find("methods", entry).load(weights, "cpu")
+    equal.train_all(*arguments)
+    assert "graph" not in capsys.readouterr().err  # all is done
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
