@@ -11,16 +11,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
 from qebench.common import damage, files, metadata, tiff
 
-pillow_heif.register_heif_opener()
+if find_spec("pillow_heif"):  # training on a pack reads no such file, and a lent GPU machine may lack it
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
 FORMATS = ["PNG", "TIFF", "BMP", "JPEG", "WEBP", "AVIF", "HEIF"]
 COMPRESSION = 3  # zlib's level: half the time of its default 6, for files as large in colour and 9 % larger in gray
 SMALLEST = 16  # pixels a side: SSIM's window takes 11, IQAM two blocks of 8

@@ -1,9 +1,9 @@
 """A GPU for tests where there is none: tensors that say "pretend:0", compute on the CPU, and refuse what a GPU would.
 
 Real values come from the CPU's own kernels. What a GPU refuses is refused: operands on several devices, becoming NumPy,
-more memory than there is (`memory.limit`), and
-what needs the processor while a graph is recorded. It is one of PyTorch's devices under a name of its own, so that what is
-tested is the code as it is. What a real GPU does otherwise stays untested: rounding, streams, and times.
+more memory than there is (`memory.limit`), and the processor's part in a graph that is recorded. It is one of PyTorch's
+devices under a name of its own, so that what is tested is the code as it is. What a real GPU does otherwise stays
+untested: rounding, streams, and times.
 """
 
 import gc
@@ -126,7 +126,8 @@ class Gpu(Tensor):
         target = kwargs.get("device")
         if target is not None:
             kwargs["device"] = torch.device("cpu")
-        if recording and (name in READING or name in COPIES and {tensor.is_cpu for tensor in tensors} == {True, False}):
+        between = name in COPIES and {tensor.is_cpu for tensor in tensors} == {True, False}
+        if recording and (name in READING or between):
             raise RuntimeError(f"operation not permitted when stream is capturing: {name}")
         arguments, named = (tree_map(lambda value: getattr(value, "held", value), each) for each in (args, kwargs))
         results = func(*arguments, **named)

@@ -56,28 +56,71 @@ def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
 
 
 # Configurations whose methods are compared after equal training, their compressors, and what these start from.
+RANKING = ("ranking",) if (plugins.ROOT / "workflow/config/ranking.yaml").exists() else ("methods", "equal_training")
 EQUAL: dict[tuple[str, ...], dict[str, str | None]] = {
-    ("methods", "equal_training"): {"jpeg": None, "hevc": "luma-jpeg"},
+    RANKING: {"jpeg": None, "hevc": "luma-jpeg"},
     ("rgb",): {"jpeg": None, "bpg": "rgb-jpeg"},
 }
 EQUAL_CASES = [(presets, *pair) for presets, compressors in EQUAL.items() for pair in compressors.items()]
+CHOSEN = {
+    "learning_rate",
+    "optimizer",
+}  # what each network may have of its own, and from the same search if there is one
+PICTURES_OF = ("folder", "images", "varied", "settings", "qualities", "colour", "compressor", "version")
+
+
+def alike(record: dict) -> dict:
+    """Return all of a training's record that equal training has in common.
+
+    What differs besides the rate and the optimizer is `exit_weights` of networks with several exits (with one exit it
+    does nothing), `half` and the version of our code. Records are older than some keys.
+    """
+    run, images = record["settings"], record["training_images"]
+    settings = {"optimizer": "adam"} | run
+    common = {
+        name: value for name, value in settings.items() if name not in CHOSEN | {"exit_weights", "equal_exits", "half"}
+    }
+    assert not settings.get("equal_exits") and settings.get("exit_weights", "paper") in ("paper", "raised")
+    pixels = record.get("step", run["steps"]) * run["batch"] * run["patch"] ** 2
+    scale = images.get("scale", "1"), images.get("coded", "luma")
+    search = record.get("search") or {}
+    tried = [{name: row[name] for name in CHOSEN} for row in search.get("candidates", [])]
+    return {
+        "settings": common,
+        "pixels": pixels,
+        "training pictures": [{name: images[name] for name in PICTURES_OF}, *scale],
+        "search": [search.get("steps"), tried],
+    }
 
 
 @pytest.mark.parametrize(("presets", "compressor", "initial"), EQUAL_CASES, ids=str)
 def test_what_is_compared_after_equal_training_was_trained_alike(presets, compressor, initial):
     settings = config.preset(*presets)
     methods = [name for name in config.methods(settings) if config.weights(settings, name, compressor)]
-    runs = []
+    runs = {}
     for method in methods:
         (weights,) = config.weights(settings, method, compressor)
         record = json.loads(cards.metadata(plugins.ROOT / weights)["training"])
-        images, run, started = record["training_images"], record["settings"], record.get("initial")
-        assert (started and started["file"]) == (initial and f"{method}-{initial}.safetensors")
-        assert record.get("step", run["steps"]) == run["steps"]
-        pictures = {name: images[name] for name in ("folder", "images", "varied", "settings", "qualities", "colour")}
-        runs.append(({name: run[name] for name in ("steps", "batch", "patch", "ema", "loss", "seed")}, pictures))
-    assert len(runs) == {"luma": 7, "rgb": 3}[settings["protocol"]["colour"]]
-    assert all(run == runs[0] for run in runs)
+        started = record.get("initial")
+        assert bool(started) == bool(initial)  # the name of the weights before may have an ending, as -equal
+        assert not initial or started["file"].startswith(f"{method}-{initial}")
+        assert record.get("step", record["settings"]["steps"]) == record["settings"]["steps"]
+        runs[method] = alike(record)
+    assert len(runs) >= {"luma": 7, "rgb": 3}[settings["protocol"]["colour"]]
+    first = next(iter(runs.values()))
+    assert runs == dict.fromkeys(runs, first)
+    assert {"seed", "batch", "patch", "loss", "steps", "warmup", "ema", "clip"} <= first["settings"].keys()
+
+
+def test_a_searched_rate_and_optimizer_are_those_that_gained_most():
+    records = [
+        json.loads(cards.metadata(path).get("training", "{}")) for path in catalogue.WEIGHTS.glob("*.safetensors")
+    ]
+    for record in records:
+        if search := record.get("search"):
+            best = max((row for row in search["candidates"] if row["gain"] is not None), key=lambda row: row["gain"])
+            found = {name: record["settings"][name] for name in CHOSEN}
+            assert {name: best[name] for name in CHOSEN} == search["chosen"] == found
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""A ranking in the time that there is: as many steps for every network as fit, and calls that go on where the last ended."""
+"""A ranking in the time that there is: every network gets as many steps as fit, and a later call goes on."""
 
 import json
 import math

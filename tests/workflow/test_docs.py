@@ -32,6 +32,8 @@ LONG = {
     "dataset": "downloads, or checks pictures that are not here; tests/datasets/test_collections.py runs it",
     "import": "needs the authors' file; tests/checkpoints/test_conversion.py runs it",
     "train": "needs pictures to train on, and hours; tests/training/test_training_runs.py runs it",
+    "pack": "needs pictures to train on; tests/training/test_training_pairs.py runs it",
+    "study gpu-ranking": "needs packs; tests/training/test_equal.py runs it",
     "step latency-keep": "needs finished results; tests/cost/test_latency.py runs it",
     "study jpeg-literature": "needs classic5 and LIVE1; tests/evaluation/test_literature.py runs it",
     "study rbqe-speed": "minutes",
