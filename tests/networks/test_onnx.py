@@ -1,5 +1,6 @@
 """Every network leaves as an ONNX file that needs neither PyTorch nor this suite, and gives the same images."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from helpers import methods
 
 from qebench.__main__ import main
-from qebench.common import files, plugins
+from qebench.common import files, images, plugins
 from qebench.networks import catalogue, loading, onnx_export, onnx_int8, pixels, tiling
 from qebench.networks.network import describe
 
@@ -105,3 +106,17 @@ def _jpeg(image: torch.Tensor, quality: int) -> np.ndarray:
     jpeg = plugins.find("compressors", "jpeg")
     picture = (image[0, 0].numpy() * 255).round().astype(np.uint8)
     return jpeg.decode(jpeg.encode(picture, quality))[None, None].astype(np.float32) / 255
+
+
+def test_the_command_judges_8_bits_on_other_pictures(tmp_path: Path, capsys) -> None:
+    picture = skimage.data.coffee()
+    for name, top in (("a", 0), ("b", 96)):
+        images.write(tmp_path / "photos" / f"{name}.png", picture[top : top + 96, :128])
+    output = tmp_path / "small.onnx"
+    words = ["--int8", str(tmp_path / "photos"), "--pairs", str(tmp_path / "pairs"), "-o", str(output)]
+    main(["export", str(PIXELUNET), "--onnx", *words])
+    assert re.search(r"int8: [+-]0\.\d{3} dB in the mean of 9 other images", capsys.readouterr().out)
+    assert {entry.key: entry.value for entry in onnx.load(output).metadata_props}["stored"] == "int8"
+    assert [path.name for path in tmp_path.glob("*.onnx")] == ["small.onnx"]
+    with pytest.raises(SystemExit, match=r"^error: --int8 is for ONNX files: add --onnx"):
+        main(["export", str(PIXELUNET), "--validation", str(tmp_path), *words])
