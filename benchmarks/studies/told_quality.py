@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> None:
         for folders, varied in ((options.data, True), (options.validation, False))
     )
     settings = replace(SETTINGS, steps=options.steps)
-    rows = [[name, *gains] for name, gains in compare(pairs, others, settings).items()]
+    rows = [[name, *gains, np.mean(gains)] for name, gains in compare(pairs, others, settings).items()]
     qualities = [f"QF {quality}" for quality in QUALITIES]
-    print(tabulate([[*row, np.mean(row[1:])] for row in rows], ["", *qualities, "mean"], floatfmt="+.3f"))
+    print(tabulate(rows, ["", *qualities, "mean"], floatfmt="+.3f"))
     seen = settings.steps * settings.batch * settings.patch**2 / 1e6
     print(f"\nPSNR gain in dB on {len(others.sizes)} validation pictures, after {seen:.0f} million pixels each")
 
