@@ -48,7 +48,8 @@ def captured(run: Run, batch: Batch) -> Callable[[Batch], Tensor]:
 
 def _recorded(run: Run, batch: Batch, gpu: Any) -> Callable[[Batch], Tensor]:
     """Record the gradients of a batch on a stream of their own; later batches are copied to its place."""
-    places = tuple(tensor.clone() for tensor in batch)
+    original, decoded, quality = batch
+    places = (original.clone(), decoded.clone(), quality.clone())
     stream = gpu.Stream()
     stream.wait_stream(gpu.current_stream())
     with gpu.stream(stream):
