@@ -134,7 +134,8 @@ def assert_table1_is_right(tree: Path, methods: list[str], qualities: dict[str, 
 
 def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
     assert_table1_is_right(finished, ["tiny"], QUALITIES)
-    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device", "busy_cores"]
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "peak_mb"]
+    columns += ["device", "busy_cores"]
     columns += [f"delta_{metric}_{compressor}" for metric in ("psnr", "ssim") for compressor in ("jpeg", "hevc")]
     assert list(pd.read_csv(finished / "results/table2.csv").columns)[: len(columns)] == columns
     for name in ("table1.md", "table1.tex", "table2.md", "table2.tex", "figures/gain_over_cost.pdf"):
