@@ -422,6 +422,23 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tran
 
 
 @pytest.mark.long
+def test_kept_results_join_the_next_leaderboard(tree: Path) -> None:
+    config = (tree / "mine.yaml").read_text()
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", "[leaderboard]"))
+    done = snakemake(tree, "results/leaderboard.csv")
+    assert done.returncode == 0, done.stdout
+    kept = step(tree, "results-keep", "tiny-lab", "--results", "results")
+    assert kept.stdout.strip() == str(tree / "benchmarks/measured/tiny-lab.zip")
+    done = snakemake(tree, "results/leaderboard.csv")
+    assert jobs(done) == {"table": 1}
+    board = pd.read_csv(tree / "results/leaderboard.csv").query("dataset == 'mine'")
+    ours, theirs = (board[board["origin"] == origin].drop(columns="origin") for origin in ("here", "tiny-lab"))
+    assert len(ours) == 2
+    columns = ["compressor", "method", "delta_psnr", "gmacs", "latency_ms", "peak_mb", "device"]
+    assert ours[columns].to_numpy().tolist() == theirs[columns].to_numpy().tolist()
+
+
+@pytest.mark.long
 def test_every_number_of_the_tables_is_traced_to_rows_of_measurements(transferred: Transfer) -> None:
     tree = transferred.tree
     measured = tracing.Measured(tree / "results/measurements.parquet", THRESHOLDS)
