@@ -9,6 +9,7 @@ import pytest
 from helpers.pictures import small
 from safetensors.torch import load_file
 
+from qebench.__main__ import main
 from qebench.checkpoints import cards
 from qebench.training import command, loop, pairs, search, validation
 from qebench.training.run import Settings
@@ -82,3 +83,18 @@ def test_gains_of_another_search_are_refused(data, tmp_path):
     (tmp_path / "net.safetensors.search").write_text("{")
     with pytest.raises(ValueError, match=r"net\.safetensors\.search is damaged: remove it"):
         chosen(data, tmp_path / "net.safetensors")
+
+
+def test_a_codec_starts_from_the_weights_beside_its_own_or_says_that_they_are_missing(folder, tmp_path):
+    pictures = f"--data {folder} --validation {folder} --pairs {tmp_path / 'pairs'} --device cpu --threads 1"
+    settings = "--steps 1 --batch 1 --patch 32 --learning-rate 0.001"
+    words = f"train rbqe-raised --protocol ranking {pictures} {settings} --compressor".split()
+    output = tmp_path / "rbqe-raised-luma-hevc.safetensors"
+    with pytest.raises(SystemExit, match=r"rbqe-raised-luma-jpeg\.safetensors is missing, from which recipe ranking"):
+        main([*words, "hevc", "-o", str(output)])
+    assert not (tmp_path / "pairs").exists()
+    main([*words, "jpeg", "-o", str(tmp_path / "rbqe-raised-luma-jpeg.safetensors")])
+    main([*words, "hevc", "-o", str(output)])
+    record = json.loads(cards.metadata(output)["training"])
+    assert record["initial"]["file"] == "rbqe-raised-luma-jpeg.safetensors"
+    assert record["settings"]["exit_weights"] == "raised"

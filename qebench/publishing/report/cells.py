@@ -24,6 +24,7 @@ TITLES = {
 HEADINGS = {
     "busy_cores": "cores busy with other work",
     "compressor": "codec",
+    "dataset": "data set",
     "delta_psnr": "PSNR gain (dB)",
     "delta_psnr_low": "PSNR gain, low (dB)",
     "delta_psnr_high": "PSNR gain, high (dB)",
@@ -46,6 +47,7 @@ HEADINGS = {
     "of_oracle": "part of the oracle's saving",
     "over_coin": "dB over a coin",
     "params": "parameters",
+    "peak_mb": "peak memory (MB)",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "to_coin": "points over a coin",
