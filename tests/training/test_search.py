@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.pictures import small
 from safetensors.torch import load_file
 
 from qebench.__main__ import main
 from qebench.checkpoints import cards
-from qebench.training import command, loop, pairs, search, validation
+from qebench.training import command, loop, pairs, recipes, search, validation
 from qebench.training.run import Settings
 
 SETTINGS = Settings(steps=6, batch=2, patch=32, warmup=1, seed=1, half=False)
@@ -85,16 +86,21 @@ def test_gains_of_another_search_are_refused(data, tmp_path):
         chosen(data, tmp_path / "net.safetensors")
 
 
-def test_a_codec_starts_from_the_weights_beside_its_own_or_says_that_they_are_missing(folder, tmp_path):
+def test_a_codec_starts_from_the_weights_beside_its_own_or_says_that_they_are_missing(folder, tmp_path, monkeypatch):
+    content = yaml.safe_load((recipes.FOLDER / "default.yaml").read_text())
+    changes = {"compressors": ["jpeg", "double_jpeg"], "initial": {"double_jpeg": "jpeg"}}
+    changes |= {"methods": {"dcad-twice": {"method": "dcad"}}, "settings": {"steps": 1, "batch": 1, "patch": 32}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content | changes))
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path)
     pictures = f"--data {folder} --validation {folder} --pairs {tmp_path / 'pairs'} --device cpu --threads 1"
-    settings = "--steps 1 --batch 1 --patch 32 --learning-rate 0.001"
-    words = f"train rbqe-raised --protocol ranking {pictures} {settings} --compressor".split()
-    output = tmp_path / "rbqe-raised-luma-hevc.safetensors"
-    with pytest.raises(SystemExit, match=r"rbqe-raised-luma-jpeg\.safetensors is missing, from which recipe ranking"):
-        main([*words, "hevc", "-o", str(output)])
+    words = f"train dcad-twice --protocol mine {pictures} --compressor".split()
+    output = tmp_path / "dcad-twice-luma-double_jpeg.safetensors"
+    with pytest.raises(
+        SystemExit, match=r"dcad-twice-luma-jpeg\.safetensors is missing, from which recipe mine starts"
+    ):
+        main([*words, "double_jpeg", "-o", str(output)])
     assert not (tmp_path / "pairs").exists()
-    main([*words, "jpeg", "-o", str(tmp_path / "rbqe-raised-luma-jpeg.safetensors")])
-    main([*words, "hevc", "-o", str(output)])
+    main([*words, "jpeg", "-o", str(tmp_path / "dcad-twice-luma-jpeg.safetensors")])
+    main([*words, "double_jpeg", "-o", str(output)])
     record = json.loads(cards.metadata(output)["training"])
-    assert record["initial"]["file"] == "rbqe-raised-luma-jpeg.safetensors"
-    assert record["settings"]["exit_weights"] == "raised"
+    assert record["initial"]["file"] == "dcad-twice-luma-jpeg.safetensors"
