@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from qebench.common import provenance
-    from qebench.training import equal, packs, recipes
+    from qebench.training import equal, pair_files, recipes
 
     end = time.monotonic() + 60 * options.minutes
     recipe = recipes.read(options.protocol)
     device = arguments.device(options)
     print(f"{provenance.device_name(device)}, {options.threads} threads, without TF32", flush=True)
-    training = packs.opened(options.data, recipe, recipe.varied, options.threads, options.output / "pairs")
-    validation = packs.opened(options.validation, recipe, False, options.threads, options.output / "pairs")
+    training = pair_files.opened(options.data, recipe, recipe.varied, options.threads, options.output / "pairs")
+    validation = pair_files.opened(options.validation, recipe, False, options.threads, options.output / "pairs")
     if training.keys() != validation.keys():
         given = " and ".join(", ".join(found) for found in (training, validation))
         raise ValueError(f"--data and --validation are for other codecs, {given}: give a pack of each to both")

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -18,9 +17,6 @@ from PIL import Image
 from qebench.common import files, plugins
 from qebench.training import pair_sources, pairs
 from qebench.training.pair_sources import Recipe
-
-if TYPE_CHECKING:
-    from qebench.training.recipes import Recipe as TrainingRecipe
 
 DESCRIPTION = "pairs.json"
 
@@ -56,27 +52,6 @@ def unpack(recipe: Recipe, workers: int, path: Path) -> None:
         version = plugins.find("compressors", recipe.compressor).version()
         raise ValueError(f"{source} decodes to other pixels with {version} than with {description['version']}")
     pair_sources.write(path, pixels, pictures, description)
-
-
-def opened(
-    paths: list[Path], training: "TrainingRecipe", varied: bool, workers: int, cache: Path
-) -> dict[str, pairs.Pairs]:
-    """Return the pairs of packs by codec; raise ValueError if a pack is no such one as a recipe of training asks for.
-
-    Pairs that were decoded before are taken from the folder `cache`.
-    """
-    from qebench.training import pair_files
-
-    found: dict[str, pairs.Pairs] = {}
-    for path in paths:
-        packed = recipe_of(path)
-        if packed.compressor not in training.compressors or packed.compressor in found:
-            names = ", ".join(training.compressors)
-            raise ValueError(f"{path} is for {packed.compressor}: give one pack for each of {names}, or of some")
-        kind = (training.colour, varied, training.scale, training.coded)
-        wanted = Recipe([path], packed.compressor, packed.qualities, *kind)
-        found[packed.compressor] = pair_files.cached(wanted, workers, cache)
-    return found
 
 
 def recipe_of(path: Path) -> Recipe:

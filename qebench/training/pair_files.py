@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qebench.common import files, plugins
 from qebench.datasets import originals
-from qebench.training import pairs, varying
+from qebench.training import pairs, recipes, varying
 from qebench.training.pair_sources import PACK, Recipe, compress, decode, write
 from qebench.training.pairs import Pairs
 
@@ -38,6 +38,25 @@ def build(recipe: Recipe, workers: int, path: Path) -> None:
     """Compress the images of a recipe and write the pairs to `path`; errors name the image that caused them."""
     pictures, description = compress(recipe, workers)
     write(path, decode(pictures, recipe, workers), pictures, description)
+
+
+def opened(paths: list[Path], training: recipes.Recipe, varied: bool, workers: int, cache: Path) -> dict[str, Pairs]:
+    """Return the pairs of packs by codec, decoded before or now; `training` says what they must be.
+
+    Raises ValueError if a pack is for another codec, or was made of other kinds of pictures.
+    """
+    from qebench.training import packs
+
+    found: dict[str, Pairs] = {}
+    for path in paths:
+        packed = packs.recipe_of(path)
+        if packed.compressor not in training.compressors or packed.compressor in found:
+            names = ", ".join(training.compressors)
+            raise ValueError(f"{path} is for {packed.compressor}: give one pack for each of {names}, or of some")
+        kind = (training.colour, varied, training.scale, training.coded)
+        wanted = Recipe([path], packed.compressor, packed.qualities, *kind)
+        found[packed.compressor] = cached(wanted, workers, cache)
+    return found
 
 
 def _digest(recipe: Recipe, packed: bool) -> str:
