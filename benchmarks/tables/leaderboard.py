@@ -5,7 +5,6 @@ Methods of several exits stand there twice, at their last exit and with early ex
 """
 
 import math
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,9 @@ def tabulate(results: Results) -> pd.DataFrame:
     A method without measurements at one of the qualities is left out there.
     """
     everyone = {HERE: results} | results.contributed
-    gains = pd.concat({origin: _gains(each) for origin, each in everyone.items()}, axis="columns", names=["origin"])
+    gains = pd.concat(
+        {origin: entry_gains(each) for origin, each in everyone.items()}, axis="columns", names=["origin"]
+    )
     boards = []
     for compressor in qualities(results.measurements):
         if compressor in gains.index.unique("compressor"):
@@ -49,7 +50,7 @@ def tabulate(results: Results) -> pd.DataFrame:
     return pd.concat(boards, ignore_index=True)[[*KEYS, *GAINS, *COSTS]]
 
 
-def _gains(results: Results) -> pd.DataFrame:
+def entry_gains(results: Results) -> pd.DataFrame:
     """Return gains with a row per compressor, quality, data set and image, and a column per method and early_exit."""
     gains = measurements.gains(results.measurements, "psnr_unrounded")
     early = early_exit.taken(gains, early_exit.chosen(results.measurements, results.thresholds))
@@ -63,9 +64,8 @@ def _judge(gains: pd.DataFrame) -> pd.DataFrame:
     values, means = gains.to_numpy(), gains.mean()
     places = ranking.rank(means.to_frame("place"))["place"].clip(lower=1)  # one alone has no place there
     first = int(places.to_numpy().argmin())
-    pairs = [*combinations(range(values.shape[1]), 2)]
-    p_values = statistics.holm(np.array([statistics.p_value(values[:, one] - values[:, two]) for one, two in pairs]))
-    against = {sum(pair) - first: p for pair, p in zip(pairs, p_values, strict=True) if first in pair}
+    pairs, p_values = statistics.pairwise(values)
+    against = {sum(pair) - first: p for pair, p in zip(pairs, statistics.holm(p_values), strict=True) if first in pair}
     against[first] = math.nan
     bounds = np.array([statistics.interval(column) for column in values.T]).round(3)
     found = pd.DataFrame({"place": places, "n": len(gains), "delta_psnr": means.round(3)})

@@ -57,7 +57,7 @@ def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
 
 # Configurations whose methods are compared after equal training, their compressors, and what these start from.
 EQUAL: dict[tuple[str, ...], dict[str, str | None]] = {
-    ("methods", "equal_training"): {"jpeg": None, "hevc": "luma-jpeg"},
+    ("ranking",): {"jpeg": None, "hevc": "luma-jpeg"},
     ("rgb",): {"jpeg": None, "bpg": "rgb-jpeg"},
 }
 EQUAL_CASES = [(presets, *pair) for presets, compressors in EQUAL.items() for pair in compressors.items()]

@@ -186,7 +186,9 @@ onstart:
 
 
 onsuccess:
-    if words := runs.closing(config["run"], map(str, workflow.dag_settings.targets)):
+    if words := runs.closing(
+        config["run"], map(str, workflow.dag_settings.targets), workflow.overwrite_configfiles
+    ):
         print(f"\n{words}", flush=True)
 
 
