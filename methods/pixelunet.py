@@ -63,12 +63,16 @@ class PixelUNet(nn.Module):
         self.tail = nn.Conv2d(fine, 4 * channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        fine = self.encoder[0](self.head(pixel_unshuffle(x, 2)))
+        return x + self.change(pixel_unshuffle(x, 2))
+
+    def change(self, x: Tensor) -> Tensor:
+        """Return by how much pixels (N, channels, H, W) change, of them as channels (N, 4 channels, H / 2, W / 2)."""
+        fine = self.encoder[0](self.head(x))
         half = self.encoder[1](self.down[0](fine))
         coarse = self.encoder[2](self.down[1](half))
         half = self.decoder[1](self.up[1](coarse) + half)
         fine = self.decoder[0](self.up[0](half) + fine)
-        return x + pixel_shuffle(self.tail(fine), 2)
+        return pixel_shuffle(self.tail(fine), 2)
 
 
 def _level(width: int, blocks: int) -> nn.Sequential:

@@ -76,6 +76,7 @@ def _trained(weights: Path, record: dict) -> str:
         "time": f"{record['seconds']} s ({_speed(record)}) on {record['device']}",
         **_precision(record),
         **_blended(record),
+        **_joined(record),
         "commit": record["commit"],
         "libraries": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "sha256": files.sha256(weights),
@@ -119,6 +120,12 @@ def _blended(record: dict) -> dict[str, str]:
     """Return with what other weights these were averaged."""
     other = record.get("blended")
     return {"blended": f"with {other['share']:g} of {other['file']} (sha256 {other['sha256'][:16]}…)"} if other else {}
+
+
+def _joined(record: dict) -> dict[str, str]:
+    """Return which weights were put together, each as it is."""
+    parts = [f"{part['file']} (sha256 {part['sha256'][:16]}…)" for part in record.get("joined", [])]
+    return {"joined of": ", ".join(parts)} if parts else {}
 
 
 def _speed(record: dict) -> str:

@@ -46,6 +46,13 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--validation", type=Path, nargs="+", help="folders of pictures, or a pack")
     kind.add_argument("--onnx", action="store_true", help="write an ONNX file instead, for any program to run")
+    parser.add_argument(
+        "--int8",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="ONNX in 8-bit integers, whose ranges these pictures show",
+    )
     parser.add_argument("--pairs", type=Path, default=Path("results/pairs"), help="where compressed pictures are kept")
     parser.add_argument(
         "--blend", nargs=2, metavar=("FILE", "SHARE"), help="average with other weights, such as those it started from"
@@ -59,6 +66,8 @@ def run_export(options: argparse.Namespace) -> None:
     from qebench.checkpoints import cards
     from qebench.training import export
 
+    if options.int8 and not options.onnx:
+        raise ValueError("--int8 is for ONNX files: add --onnx")
     if options.onnx:
         _export_onnx(options)
         return
@@ -75,6 +84,10 @@ def _export_onnx(options: argparse.Namespace) -> None:
     method = export.method_of(options.weights.stem)
     difference = onnx_export.export(method, options.weights, options.output)
     print(f"{options.output}: opset {onnx_export.OPSET}, at most {difference:.1g} from PyTorch's images")
+    if options.int8:
+        from qebench.training import onnx_pictures
+
+        print(onnx_pictures.quantize(options.weights, options.output, options.int8, options.pairs, options.threads))
 
 
 def _blend(file: str, share: str) -> tuple[Path, float]:

@@ -42,7 +42,7 @@ def measure(
     The method is in the form that `weights` are for; without them in its first, with random start values.
     """
     network = loading.build(method, weights, device, precision)
-    x = network.planes(pixels.to_tensor([_decoded(channels)], device))
+    x = network.planes(pixels.to_tensor([photograph(channels)], device))
     count = network.exit_count
     ways: dict[tuple[bool, int], Callable[[], object]]
     ways = {(False, exit): partial(network.last, x, exit) for exit in range(1, count + 1)}
@@ -86,7 +86,7 @@ def complete(records: list[dict], x: Tensor, watch: machine.Watch, device: str, 
     return [{name: (common | record).get(name) for name in COLUMNS} for record in records]
 
 
-def _decoded(channels: int) -> np.ndarray:
+def photograph(channels: int) -> np.ndarray:
     """Return a photograph as JPEG leaves it, uint8 (SIDE, SIDE) or (SIDE, SIDE, 3)."""
     from skimage import data
 

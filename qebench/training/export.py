@@ -42,7 +42,7 @@ def export(
     if record is None:
         raise ValueError(f"{weights} carries no history of a training: only weights with one are exported")
     module = plugins.find("methods", method_of(output.stem))
-    validation_pairs = _pairs(record["training_images"], folders, workers, cache)
+    validation_pairs = compressed(record["training_images"], folders, workers, cache)
     model = module.load(weights, device)
     if blend:
         record["blended"] = _blend(model, *blend)
@@ -106,8 +106,8 @@ def _costs(before: validation.Gains, after: validation.Gains) -> list[float]:
     return [one - two for row, other in rows for one, two in zip(row, other, strict=True)]
 
 
-def _pairs(made: dict[str, str], folders: list[Path], workers: int, cache: Path) -> pair_files.Pairs:
-    """Return the pairs of other pictures, compressed as those that `made` describes."""
+def compressed(made: dict[str, str], folders: list[Path], workers: int, cache: Path) -> pair_files.Pairs:
+    """Return the pairs of other pictures, compressed as those that `made`, a record of training pictures, describes."""
     qualities, scale = json.loads(made["qualities"]), int(made.get("scale", 1))
     coded = made.get("coded", "luma")
     return pair_files.cached(

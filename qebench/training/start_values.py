@@ -58,14 +58,14 @@ def _all_equal(images: list[Tensor], x: Tensor) -> bool:
 
 
 def _order(model: nn.Module, x: Tensor) -> tuple[list[Convolution], list[Convolution]]:
-    """Return the convolutions in the order of their first use, and the last one before each exit."""
+    """Return the convolutions in the order of their first use, and the last one before each exit, if there is one."""
     called: list[Convolution] = []
     hooks = [
         layer.register_forward_hook(lambda layer, inputs, output: called.append(layer))
         for layer in model.modules()
         if isinstance(layer, Convolution)
     ]
-    heads = [called[-1] for _ in multi_exit.exits(model, x)]
+    heads = [called[-1] for _ in multi_exit.exits(model, x) if called]
     for hook in hooks:
         hook.remove()
     return list(dict.fromkeys(called)), heads

@@ -33,8 +33,9 @@ def test_every_method_learns_within_some_steps(method):
     model = command.untrained(method, channels, recipe.form_of(method)).train()
     start_values.start(model, decoded)
     steps = STEPS.get(method, 12)
-    rate = recipe.settings_of(method).learning_rate
-    run = Run(model, Settings(steps=steps, learning_rate=rate, warmup=steps // 4), "cpu")
+    own = recipe.settings_of(method)
+    chosen = {"learning_rate": own.learning_rate, "exit_weights": own.exit_weights}
+    run = Run(model, Settings(steps=steps, warmup=steps // 4, **chosen), "cpu")
     losses = [float(run.update((original, decoded, torch.zeros(1, dtype=torch.long)))) for _ in range(steps)]
     assert losses[0] < 1.03  # it starts at the decoded image, whose loss is 1, or is better
     assert losses[-1] < 0.9
