@@ -88,7 +88,8 @@ def _published(panel: Axes, board: pd.DataFrame, levels: list[int]) -> None:
 def _finish(panel: Axes) -> None:
     """Leave room beside the points of a logarithmic axis and write plain numbers on it."""
     low, high = panel.dataLim.intervalx
-    panel.set_xlim(low / MARGIN, high * MARGIN)
+    if low <= high:  # there is a point
+        panel.set_xlim(low / MARGIN, high * MARGIN)
     panel.xaxis.set_major_locator(LogLocator(subs=TICKS))
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
