@@ -13,16 +13,17 @@ from qebench.evaluation import early_exit, measurements
 from qebench.evaluation.results import Results, device, qualities
 
 KEYS = ["method", "early_exit"]
-COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "device", "busy_cores"]
+COSTS = ["params", "gmacs", "gmacs_paper", "latency_ms", "peak_mb", "device", "busy_cores"]
 
 
 def tabulate(results: Results) -> pd.DataFrame:
     """Return one row per method and way of exiting: cost, then gains per compressor, then shares of images per exit.
 
-    gmacs (exact) and gmacs_paper are per image of 512x512, latency_ms the median for one such image; with early exit
-    each is the mean over all images, weighted by the exits they take, the heads and scores on the way included (except
-    in gmacs_paper, which counts each exit alone as the paper does). busy_cores are those that other work kept busy
-    while latency was measured. Gains are means over images and qualities. At the end is what the paper prints of
+    gmacs (exact) and gmacs_paper are per image of 512x512, latency_ms the median for one such image, peak_mb the memory
+    that it takes at its peak beyond what was in use before (10^6 bytes); with early exit each is the mean over all
+    images, weighted by the exits they take, the heads and scores on the way included (except in gmacs_paper, which
+    counts each exit alone as the paper does). busy_cores are those that other work kept busy while latency was
+    measured. Gains are means over images and qualities. At the end is what the paper prints of
     gmacs_paper (gmacs_published) and of gains (`_paper`), each with ours less that.
     """
     compressors = list(results.measurements["compressor"].unique())
@@ -49,7 +50,8 @@ def places(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rivals = frame[frame["method"] != "decoded"]
     costs = rank(rivals[["gmacs", "gmacs_paper"]], highest=False)
-    costs = costs.join(rank(rivals[["latency_ms"]], rivals[["device"]], highest=False))
+    onsite = [name for name in ("latency_ms", "peak_mb") if name in frame]
+    costs = costs.join(rank(rivals[onsite], rivals[["device"]], highest=False))
     gains = [name for name in parts(frame)[1] if name.startswith("delta_")]
     return costs.join(rank(rivals[gains]))
 
@@ -74,20 +76,20 @@ def cost(results: Results, method: str, taken: pd.DataFrame | None) -> dict[str,
     complexity = results.complexity[results.complexity["method"] == method].set_index("exit")
     latency = results.latency[results.latency["method"] == method]
     latency = latency[latency["early_exit"] == (taken is not None)].set_index("exit")
-    if taken is None:
-        last = complexity.index.max()
-        gmacs, paper, milliseconds = (
-            frame.loc[last, column]
-            for frame, column in ((complexity, "gmacs"), (complexity, "gmacs_paper"), (latency, "median_ms"))
+    latency = latency.reindex(columns=["median_ms", "peak_mb", "device", "threads", "busy_cores"])  # not all were told
+    exits = pd.Series([complexity.index.max()]) if taken is None else taken["exit"]
+    gmacs, paper, milliseconds, megabytes = (
+        exits.map(column.astype(float)).mean()
+        for column in (
+            complexity["gmacs" if taken is None else "gmacs_so_far"],
+            complexity["gmacs_paper"],
+            latency["median_ms"],
+            latency["peak_mb"],
         )
-    else:
-        gmacs, paper, milliseconds = (
-            taken["exit"].map(frame[column]).mean()
-            for frame, column in ((complexity, "gmacs_so_far"), (complexity, "gmacs_paper"), (latency, "median_ms"))
-        )
+    )
     cost = {"params": complexity["params"].iat[0], "gmacs": round(gmacs, 2), "gmacs_paper": round(paper, 1)}
-    cost |= {"latency_ms": round(milliseconds, 1), "device": device(*latency[["device", "threads"]].iloc[0])}
-    return cost | {"busy_cores": latency["busy_cores"].max() if "busy_cores" in latency else math.nan}
+    cost |= {"latency_ms": round(milliseconds, 1), "peak_mb": round(megabytes, 1)}
+    return cost | {"device": device(*latency[["device", "threads"]].iloc[0]), "busy_cores": latency["busy_cores"].max()}
 
 
 def _gains(results: Results, method: str, metric: str, taken: pd.DataFrame | None) -> pd.Series:
@@ -133,7 +135,8 @@ def note(results: Results) -> str:
     """Return what a reader must know to compare: data, units, protocol."""
     return (
         f"Gains: PSNR in dB (unrounded output) and SSIM (8-bit picture), mean over n = {results.image_count} images of "
-        f"{results.datasets} and all qualities; {results.protocol}. GMACs and latency: one 512x512 image, float32. "
+        f"{results.datasets} and all qualities; {results.protocol}. GMACs, latency and peak memory (peak_mb, "
+        "10^6 bytes beyond what was in use before): one 512x512 image, float32. "
         f"Early exit at the IQAM thresholds {results.named_thresholds()}; exit shares in per cent for exit 1/2/3/4/5. "
         f"{typesetting.MARK}: measured while others kept more than {BUSY} cores at work (busy_cores), thus too long. "
         "Confidence intervals and tests: intervals.md. The paper's values (RBQE, ECCV 2020, Table 1, Figs. 5a, 6b) "

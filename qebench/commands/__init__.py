@@ -39,6 +39,7 @@ STEPS = {
     "latency-grid": ("costs", "time batches, sizes, precisions, eager and compiled"),
     "latency-table": ("costs", "join files of latency to one table"),
     "latency-keep": ("costs", "keep what was timed here in benchmarks/measured/"),
+    "results-keep": ("publishing", "keep results of a data set in benchmarks/measured/"),
     "table": ("publishing", "make one table of benchmarks/tables/"),
     "figure": ("publishing", "draw one figure of benchmarks/figures/"),
     "reproduction": ("publishing", "put every published number against ours"),

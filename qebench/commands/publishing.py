@@ -16,22 +16,36 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     _add_results(parser)
     parser.add_argument("--contributed", type=Path, nargs="*", default=[], help="archives of other people")
+    parser.add_argument("--kept", type=Path, nargs="*", default=[], help="archives of benchmarks/measured")
 
 
 def run_table(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from qebench.common import plugins, typesetting
-    from qebench.publishing import contributed
+    from qebench.publishing import contributed, kept
 
     results, module = _results(options), plugins.find("benchmarks/tables", options.name)
-    others = contributed.read(options.contributed, results, options.config.get("protocol", {}))
-    results = replace(results, contributed=others)
+    protocol = options.config.get("protocol", {})
+    results = kept.read(options.kept, results, protocol)
+    results = replace(results, contributed=contributed.read(options.contributed, results, protocol))
     marked = module.marked(results) if hasattr(module, "marked") else None
     frame = module.tabulate(results)
     places, parts = (getattr(module, name)(frame) if hasattr(module, name) else None for name in ("places", "parts"))
     written = typesetting.write(frame, module.note(results), options.output, marked, places, parts)
-    _record(written, [*options.complexity, *options.latency, *options.contributed], options)
+    inputs = [*options.complexity, *options.latency, *options.kept, *options.contributed]
+    _record(written, inputs, options)
+
+
+def add_results_keep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="of data set and machine, as kodak-epyc-9xx5-2-cores")
+    parser.add_argument("--results", type=Path, required=True, help="of a run on that data set, as results/kodak")
+
+
+def run_results_keep(options: argparse.Namespace) -> None:
+    from qebench.publishing import kept
+
+    print(kept.keep(options.name, options.results))
 
 
 def add_figure(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,8 @@ class Results:
     timed: pd.DataFrame = field(default_factory=pd.DataFrame)  # see `cost.exit_latency.measure`
     records: list[dict] = field(default_factory=list)  # where the measurements come from
     contributed: dict[str, "Results"] = field(default_factory=dict)  # by origin: see `publishing.contributed`
+    kept: dict[str, "Results"] = field(default_factory=dict)  # by origin: see `publishing.kept`
+    left_out: list[str] = field(default_factory=list)  # of what is kept: sentences that say what, and why
 
     @property
     def image_count(self) -> int:

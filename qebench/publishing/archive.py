@@ -1,4 +1,4 @@
-"""Results as one archive: what was published, the measurements and the manifests, described by an RO-Crate.
+"""Results as one archive: what was published, the measurements and the manifests, described by an RO-Crate; reading it.
 
 RO-Crate 1.1 is the convention of research data for "what is in this archive and how was it made": each published file
 is the result of an action of this program at a commit, its objects are the inputs and the weights. Pictures stay out:
@@ -7,10 +7,16 @@ they are large and not ours to give on; their checksums are in the manifests.
 
 import mimetypes
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
+
+import pandas as pd
 
 from qebench import runs
 from qebench.common import files, provenance
+from qebench.evaluation import measurements
+from qebench.evaluation.results import Results
 
 if TYPE_CHECKING:
     from rocrate.model.file import File
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 TABLES = ("complexity/*.csv", "latency/**/*.csv", "examples/*/*.csv", "originals/*.csv", "decoded/*/*/*.csv")
 DATA = ("measurements.parquet", *TABLES)
+WANTED = ("measurements.parquet", "complexity/*.csv", "latency/*.csv", f"*{provenance.SUFFIX}")  # to read results
 TYPES = {".parquet": "application/vnd.apache.parquet", ".md": "text/markdown", ".tex": "application/x-tex"}
 
 
@@ -90,3 +97,29 @@ def _add(crate: "ROCrate", root: Path, path: Path) -> "File":
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
     about = {"sha256": files.sha256(path), "contentSize": str(path.stat().st_size)}
     return crate.add_file(path, name, properties=about | ({"encodingFormat": kind} if kind else {}))
+
+
+def read(archive: Path) -> tuple[Results, dict]:
+    """Return the results in an archive, and the part of the configuration that decided them.
+
+    Raises ValueError that names the archive if there are none.
+    """
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        try:
+            with ZipFile(archive) as file:
+                file.extractall(root, [name for name in file.namelist() if any(map(Path(name).match, WANTED))])
+            rows, records = measurements.read(root / WANTED[0])
+            config = next(provenance.read(path)["config"] for path in sorted(root.glob(WANTED[-1])))
+            costs, latency = (
+                pd.concat(map(files.read_csv, sorted(root.glob(pattern))), ignore_index=True) for pattern in WANTED[1:3]
+            )
+        except (BadZipFile, FileNotFoundError, StopIteration, ValueError) as error:
+            why = f": {error}" if str(error) else ""
+            raise ValueError(f"{archive} is no archive of `qebench archive`{why}. Remove it from its folder") from None
+    thresholds = {
+        name: entry["threshold"] for name, entry in config.get("compressors", {}).items() if "threshold" in entry
+    }
+    native = measurements.native(rows)
+    methods = list(dict.fromkeys(rows["method"]))
+    return Results(native, costs, latency, thresholds, methods, "", rows, records=records), config

@@ -1,23 +1,20 @@
 """Results of other people and machines: archives of `qebench archive`, read if they can be compared with ours.
 
-Gains are comparable if the protocol, the originals, the codecs and the code of the metric are the same.
+Gains are comparable if the protocol, the originals, the codecs and the code of the metric are the same. Ours are those
+of the run, and those that are kept (`publishing.kept`).
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 
-from qebench.common import files, provenance
-from qebench.evaluation import measurements
 from qebench.evaluation.results import Results
+from qebench.publishing import archive
 
 METRIC = "psnr_unrounded"
 KEYS = ["dataset", "compressor", "quality"]
-WANTED = ("measurements.parquet", "complexity/*.csv", "latency/*.csv", f"*{provenance.SUFFIX}")
 
 
 def read(archives: Iterable[Path], ours: Results, protocol: dict) -> dict[str, Results]:
@@ -25,55 +22,46 @@ def read(archives: Iterable[Path], ours: Results, protocol: dict) -> dict[str, R
 
     `protocol` is that of our configuration.
 
-    Raises ValueError that names the archive, if it is none of ours or cannot be compared.
+    Raises ValueError that names the archive, if it is none of ours, cannot be compared or has a name that is taken.
     """
-    return {archive.stem: _comparable(archive, ours, protocol) for archive in archives}
+    return {path.stem: _comparable(path, ours, protocol) for path in archives}
 
 
-def _comparable(archive: Path, ours: Results, protocol: dict) -> Results:
-    results, config = _open(archive)
-    reason = next(_differences(results, config, ours, protocol), None)
-    if reason:
-        raise ValueError(f"{archive} cannot be compared with these results: {reason}. Remove it from its folder")
-    shared = pd.DataFrame(_facts(ours.records).keys(), columns=KEYS)
-    rows = results.measurements.merge(shared, on=KEYS)
+def _comparable(path: Path, ours: Results, protocol: dict) -> Results:
+    if path.stem in ours.kept:
+        raise ValueError(f"{path} has the name of a file in benchmarks/measured: give it another")
+    results, config = archive.read(path)
+    here = _facts(known(ours))
+    reasons = [*differences(results, config, ours, protocol)]
+    if not {*here} & {*_facts(results.records)}:
+        reasons.append("no picture set, codec and quality is in both")
+    if reasons:
+        raise ValueError(f"{path} cannot be compared with these results: {reasons[0]}. Remove it from its folder")
+    rows = results.measurements.merge(pd.DataFrame(here.keys(), columns=KEYS), on=KEYS)
     return replace(results, measurements=rows, all_measurements=rows)
 
 
-def _open(archive: Path) -> tuple[Results, dict]:
-    """Return the results in an archive, and the part of the configuration that decided them."""
-    with TemporaryDirectory() as folder:
-        root = Path(folder)
-        try:
-            with ZipFile(archive) as file:
-                file.extractall(root, [name for name in file.namelist() if any(map(Path(name).match, WANTED))])
-            rows, records = measurements.read(root / WANTED[0])
-            config = next(provenance.read(path)["config"] for path in sorted(root.glob(WANTED[-1])))
-            costs, latency = (
-                pd.concat(map(files.read_csv, sorted(root.glob(pattern))), ignore_index=True) for pattern in WANTED[1:3]
-            )
-        except (BadZipFile, FileNotFoundError, StopIteration, ValueError) as error:
-            why = f": {error}" if str(error) else ""
-            raise ValueError(f"{archive} is no archive of `qebench archive`{why}. Remove it from its folder") from None
-    thresholds = {
-        name: entry["threshold"] for name, entry in config.get("compressors", {}).items() if "threshold" in entry
-    }
-    native = measurements.native(rows)
-    methods = list(dict.fromkeys(rows["method"]))
-    return Results(native, costs, latency, thresholds, methods, "", rows, records=records), config
+def known(ours: Results) -> list[dict]:
+    """Return where our results come from, the kept ones included; the run's are the last."""
+    return [record for each in (*ours.kept.values(), ours) for record in each.records]
 
 
-def _differences(theirs: Results, config: dict, ours: Results, protocol: dict) -> Iterator[str]:
-    """Yield why results cannot be compared."""
-    if config.get("protocol") != protocol:
-        yield f"its protocol is {config.get('protocol')}, ours is {protocol}"
-    here, there = _facts(ours.records), _facts(theirs.records)
-    if not {*here} & {*there}:
-        yield "no picture set, codec and quality is in both"
-    for key in (key for key in there if key in here):
-        for what, value in there[key].items():
-            if value != here[key][what]:
+def differences(theirs: Results, config: dict, ours: Results, protocol: dict) -> Iterator[str]:
+    """Yield why results, made with `config`, cannot be compared with ours, made with `protocol`."""
+    other = config.get("protocol") or {}
+    for key in [key for key in {**protocol, **other} if protocol.get(key) != other.get(key)]:
+        yield f"{key} of its protocol is {other.get(key)}, of ours {protocol.get(key)}"
+    for code in _codes(theirs.records) - _codes(ours.records):
+        yield f"the code of {METRIC} differs: {code} there, {', '.join(map(str, _codes(ours.records)))} here"
+    here = _facts(known(ours))
+    for key, facts in _facts(theirs.records).items():
+        for what, value in facts.items():
+            if key in here and value != here[key][what]:
                 yield f"{what} differs for {', '.join(map(str, key))}: {value} there, {here[key][what]} here"
+
+
+def _codes(records: list[dict]) -> set[str | None]:
+    return {record.get("metrics", {}).get(METRIC) for record in records}
 
 
 def _facts(records: list[dict]) -> dict[tuple[str, str, int], dict[str, object]]:
@@ -82,7 +70,6 @@ def _facts(records: list[dict]) -> dict[tuple[str, str, int], dict[str, object]]
         (record["dataset"], record["compressor"], record["quality"]): {
             "the manifest of the originals": record["images"]["manifest_sha256"],
             "the codec": record["codec"],
-            f"the code of {METRIC}": record.get("metrics", {}).get(METRIC),
         }
         for record in records
     }

@@ -122,6 +122,16 @@ def test_results_of_others_have_rows_among_ours_with_their_own_costs():
     assert board["place_low"].to_list()[0] == board["place_high"].to_list()[0] == 1
 
 
+def test_times_are_compared_on_one_device_alone():
+    found = results({"first": GAINS["first"]})
+    theirs = results({"first": [gain - 0.5 for gain in GAINS["first"]]})
+    for device, expected in (("a processor", "no"), ("another", "yes")):
+        other = dataclasses.replace(theirs, latency=theirs.latency.assign(device=device))
+        board = leaderboard.tabulate(dataclasses.replace(found, contributed={"lab": other})).set_index("origin")
+        assert board["pareto_latency"].to_dict() == {"here": "yes", "lab": expected}
+        assert board["pareto_gmacs"].to_dict() == {"here": "yes", "lab": "no"}
+
+
 def test_one_method_alone_is_the_first():
     alone = leaderboard.tabulate(results({"first": GAINS["first"]}))
     assert alone[["place", "place_low", "place_high", "as_good_as_first"]].to_numpy().tolist() == [[1, 1, 1, "yes"]]

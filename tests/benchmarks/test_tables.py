@@ -161,7 +161,8 @@ def results(methods: list[str]) -> Results:
             costs = {"gmacs": gmacs, "gmacs_so_far": so_far, "gmacs_paper": paper, "gmacs_published": paper}
             cost.append(head | {"params": PARAMS[method]} | costs)
             for stops in [False, True] if method == "rbqe" else [False]:
-                latency.append(head | {"early_exit": stops, "median_ms": (10.0 if stops else 9.0) * exit} | place)
+                times = {"median_ms": (10.0 if stops else 9.0) * exit, "peak_mb": 100.0 * exit}
+                latency.append(head | {"early_exit": stops} | times | place)
     measured = all_rows()
     measured = measured[measured["method"].isin(["decoded", *methods])]
     return Results(
@@ -261,7 +262,8 @@ def test_table1_and_table2_have_these_columns():
     columns = ["compressor", "quality"]
     columns += [f"{method}{of}" for method in ("dcad", "rbqe") for of in ("", "_paper", "_difference")]
     assert list(table1.tabulate(RESULTS)) == columns
-    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device", "busy_cores"]
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms"]
+    columns += ["peak_mb", "device", "busy_cores"]
     columns += [f"{name}_{codec}" for name in ("delta_psnr", "delta_ssim") for codec in ("jpeg", "hevc")]
     found = list(table2.tabulate(RESULTS))
     assert found[: len(columns)] == columns
@@ -529,7 +531,12 @@ def test_the_parts_of_a_table_have_all_its_columns():
     for module in (table1, table2):
         frame = module.tabulate(RESULTS)
         assert set().union(*module.parts(frame)) == set(frame)
-    assert table2.parts(table2.tabulate(RESULTS))[0][-3:] == ["latency_ms", "device", "busy_cores"]  # ours, all
+    assert table2.parts(table2.tabulate(RESULTS))[0][-4:] == [
+        "latency_ms",
+        "peak_mb",
+        "device",
+        "busy_cores",
+    ]  # ours, all
 
 
 def test_a_latency_of_a_busy_machine_is_marked_in_table2(tmp_path):
@@ -879,6 +886,7 @@ def test_the_leaderboard_has_early_exit_with_the_cost_of_its_own_codec():
     assert jpeg["delta_psnr"].to_list() == [0.6, 0.5, 0.325]
     # exits 2, 5, 5 and 1: (12.7 + 22.3 + 22.3 + 9.3) / 4, and 10 ms per exit on the way
     assert jpeg.loc[("rbqe", "yes"), ["gmacs", "latency_ms"]].to_list() == [16.65, 32.5]
+    assert jpeg["peak_mb"].to_list() == [100, 500, 325]
     assert jpeg["pareto_gmacs"].to_list() == ["yes"] * 3
     assert jpeg["pareto_latency"].to_list() == ["yes", "no", "no"]
     assert list(found.loc["hevc"].index) == [("rbqe", "no"), ("rbqe", "yes"), ("dcad", "no")]

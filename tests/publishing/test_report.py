@@ -304,7 +304,7 @@ def written(folder: Path, name: str, rows: list[dict]) -> Path:
 
 
 def test_the_first_verdicts_are_the_first_places_of_the_leaderboard(tmp_path: Path) -> None:
-    shared = {"n": 8, "delta_psnr_low": "0.254", "delta_psnr_high": "0.424"}
+    shared = {"dataset": "demo", "n": 8, "delta_psnr_low": "0.254", "delta_psnr_high": "0.424"}
     first = {"method": "rbqe", "early_exit": "no", "delta_psnr": "0.346", "p": "", "as_good_as_first": "yes"}
     early = {"method": "rbqe", "early_exit": "yes", "delta_psnr": "0.340", "p": "0.062", "as_good_as_first": "yes"}
     other = {"method": "dcad", "early_exit": "no", "delta_psnr": "0.177", "p": "0.023", "as_good_as_first": "no"}
@@ -313,11 +313,12 @@ def test_the_first_verdicts_are_the_first_places_of_the_leaderboard(tmp_path: Pa
     rows += [{"compressor": "jpeg"} | row for row in (early | {"p": ""}, alike)]
     saved = {"compressor": "hevc", "method": "rbqe", "bd_psnr": "0.3"}
     bits = [saved | {"early_exit": "no", "bd_rate": "-5.66"}, saved | {"early_exit": "yes", "bd_rate": "-5.57"}]
-    board = written(tmp_path, "leaderboard", [row | shared for row in rows])
+    kept = {"compressor": "jpeg"} | other | shared | {"dataset": "kodak"}
+    board = written(tmp_path, "leaderboard", [*(row | shared for row in rows), kept])
     hevc, jpeg = headline.verdicts([board, written(tmp_path, "bd_rate", bits)])
     assert (hevc.title, hevc.answer, hevc.method) == ("HEVC: largest PSNR gain", "RBQE +0.346 dB", "rbqe")
     assert hevc.details == [
-        "95 % interval +0.254 to +0.424, n = 8 images, mean over all qualities",
+        "95 % interval +0.254 to +0.424, n = 8 images of demo, mean over all qualities",
         "0.169 dB above DCAD (p = 0.023)",
         "\u22125.66 % bits at equal PSNR (BD-rate)",
     ]

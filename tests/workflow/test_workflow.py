@@ -134,7 +134,8 @@ def assert_table1_is_right(tree: Path, methods: list[str], qualities: dict[str, 
 
 def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
     assert_table1_is_right(finished, ["tiny"], QUALITIES)
-    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "device", "busy_cores"]
+    columns = ["method", "early_exit", "params", "gmacs", "gmacs_paper", "latency_ms", "peak_mb"]
+    columns += ["device", "busy_cores"]
     columns += [f"delta_{metric}_{compressor}" for metric in ("psnr", "ssim") for compressor in ("jpeg", "hevc")]
     assert list(pd.read_csv(finished / "results/table2.csv").columns)[: len(columns)] == columns
     for name in ("table1.md", "table1.tex", "table2.md", "table2.tex", "figures/gain_over_cost.pdf"):
@@ -418,6 +419,23 @@ def test_weights_for_another_compressor_are_measured_beside_the_native_ones(tran
     assert table["staged_hevc"].iloc[:3].isna().all()
     markdown = (tree / "results/generalization.md").read_text().splitlines()
     assert ["†" in cell for cell in markdown[5].split("|")[1:-1]] == [False, False, False, False, True]  # hevc 37
+
+
+@pytest.mark.long
+def test_kept_results_join_the_next_leaderboard(tree: Path) -> None:
+    config = (tree / "mine.yaml").read_text()
+    (tree / "mine.yaml").write_text(config.replace("[table1, table2]", "[leaderboard]"))
+    done = snakemake(tree, "results/leaderboard.csv")
+    assert done.returncode == 0, done.stdout
+    kept = step(tree, "results-keep", "tiny-lab", "--results", "results")
+    assert kept.stdout.strip() == str(tree / "benchmarks/measured/tiny-lab.zip")
+    done = snakemake(tree, "results/leaderboard.csv")
+    assert jobs(done) == {"table": 1}
+    board = pd.read_csv(tree / "results/leaderboard.csv").query("dataset == 'mine'")
+    ours, theirs = (board[board["origin"] == origin].drop(columns="origin") for origin in ("here", "tiny-lab"))
+    assert len(ours) == 2
+    columns = ["compressor", "method", "delta_psnr", "gmacs", "latency_ms", "peak_mb", "device"]
+    assert ours[columns].to_numpy().tolist() == theirs[columns].to_numpy().tolist()
 
 
 @pytest.mark.long

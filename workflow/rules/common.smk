@@ -148,6 +148,16 @@ def contributed(wildcards):
     return sorted(Path(config["contributed"]).glob("*.zip")) if wildcards.table == "leaderboard" else []
 
 
+def kept(wildcards):
+    """Return the archives of results that ship, which the leaderboard takes."""
+    return sorted(Path("benchmarks/measured").glob("*.zip")) if wildcards.table == "leaderboard" else []
+
+
+def kept_weights(wildcards):
+    """Return the weights files that decide which of these results hold."""
+    return sorted(Path("methods/weights").glob("*.safetensors")) if kept(wildcards) else []
+
+
 def codec_data(wildcards):
     """Return the files other than code in the folder of a codec, as HM's configuration."""
     folder = Path("compressors", wildcards.compressor)

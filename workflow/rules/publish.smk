@@ -18,6 +18,7 @@ rule table:
         latency=expand("<results>/latency/{method}.csv", method=METHODS),
         timed=timed,
         contributed=contributed,
+        kept=kept,
     output:
         csv=report("<results>/{table}.csv", caption="../report/table.rst", category="Tables"),
         md="<results>/{table}.md",
@@ -36,10 +37,11 @@ rule table:
         code=lambda wildcards: code(
             f"benchmarks.tables.{wildcards.table}",
             *exit_rules_code(wildcards.table),
-            *(["qebench.publishing.contributed"] if wildcards.table == "leaderboard" else []),
+            *(["qebench.publishing.kept"] if wildcards.table == "leaderboard" else []),
             "qebench.common.typesetting",
             MEASUREMENTS,
         ),
+        content=lambda wildcards: content(*kept_weights(wildcards)),
         thresholds=THRESHOLDS,
         exit_rules=" ".join(config["exit_rules"]),
         methods=" ".join(METHODS),
@@ -49,6 +51,7 @@ rule table:
         "python -m qebench step table {wildcards.table} --measurements {input.measurements}"
         " --complexity {input.complexity} --latency {input.latency} --thresholds {params.thresholds}"
         " --exit-rules {params.exit_rules} --timed {input.timed} --contributed {input.contributed}"
+        " --kept {input.kept}"
         " --methods {params.methods} --protocol {params.protocol:q} --config {params.config:q}"
         " -o {output.csv} 2> {log}"
 

@@ -26,6 +26,7 @@ TITLES = {
 HEADINGS = {
     "busy_cores": "cores busy with other work",
     "compressor": "codec",
+    "dataset": "data set",
     "delta_psnr": "PSNR gain (dB)",
     "delta_psnr_low": "PSNR gain, low (dB)",
     "delta_psnr_high": "PSNR gain, high (dB)",
@@ -51,6 +52,7 @@ HEADINGS = {
     "over_coin": "dB over a coin",
     "p_holm": "p, corrected",
     "params": "parameters",
+    "peak_mb": "peak memory (MB)",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "to_coin": "points over a coin",

@@ -40,13 +40,15 @@ def verdicts(tables: list[Path]) -> list[Verdict]:
 
 
 def _best(leaderboard: pd.DataFrame, bd_rate: pd.DataFrame | None) -> list[Verdict]:
-    """Return one verdict per compressor: the first of the leaderboard."""
+    """Return one verdict per compressor: the first of the leaderboard, on its first data set, which is the run's."""
     verdicts = []
-    for compressor, rivals in leaderboard.groupby("compressor", sort=False):
+    own = leaderboard[leaderboard["dataset"].eq(leaderboard["dataset"].iloc[0])] if len(leaderboard) else leaderboard
+    for compressor, rivals in own.groupby("compressor", sort=False):
         best = rivals.iloc[0]
         low, high = _signed(best["delta_psnr_low"]), _signed(best["delta_psnr_high"])
         exits = ", early exit" if best["early_exit"] == "yes" else ""
-        details = [f"95 % interval {low} to {high}, n = {best['n']} images, mean over all qualities{exits}"]
+        images = f"n = {best['n']} images of {best['dataset']}"
+        details = [f"95 % interval {low} to {high}, {images}, mean over all qualities{exits}"]
         details += _against(best, rivals)
         details += _bits_saved(bd_rate, best) if bd_rate is not None else []
         answer = f"{names.display_name(best['method'])} {_signed(best['delta_psnr'])} dB"
