@@ -5,6 +5,7 @@ them. The record, RECORD in the folder, is what such a run is refused by.
 """
 
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterable
@@ -111,7 +112,7 @@ def closing(name: str | None, targets: Iterable[str], configs: Iterable[object] 
     elif tables or Path("all") in asked:
         words.append(f"Tables: {place}/*.md, .csv and .tex; figures: {place}/figures/")
     report = place / "report.html"
-    there, making = report.is_file(), _making(report, name, [str(path) for path in configs])
+    there, making = report.is_file(), _making(report, name, [os.path.relpath(str(path)) for path in configs])
     words.append(f"Report: {report}" if there else f"Report: none yet; `{making}` makes {report}")
     return "\n".join(words)
 

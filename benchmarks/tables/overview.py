@@ -25,7 +25,10 @@ def tabulate(results: Results) -> pd.DataFrame:
     board = board[board["origin"] == leaderboard.HERE]
     board = board.assign(
         interval=[f"{low:.3f} to {high:.3f}" for low, high in board[["delta_psnr_low", "delta_psnr_high"]].to_numpy()],
-        places=[f"{low} to {high}" for low, high in board[["place_low", "place_high"]].to_numpy()],
+        places=[
+            f"{low}" if low == high else f"{low} to {high}"
+            for low, high in board[["place_low", "place_high"]].to_numpy()
+        ],
     )
     found = board[KEYS].drop_duplicates().set_index(KEYS)
     for compressor, own in board.groupby("compressor", sort=False):
