@@ -22,6 +22,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(VENV)/bin/python -c "import torch; from qebench.iqa import iqam; [iqam.score(torch.zeros(1, 1, 32, 32), size) for size in (4, 8)]"
 	@touch $@
 
+# The ranking has a configuration of its own.
+results/ranking/%: $(INSTALLED) FORCE
+	$(RUN) snakemake --cores all $@ --configfile workflow/config/ranking.yaml $(if $(CONFIG),--config $(CONFIG))
+
 results/%: $(INSTALLED) FORCE
 	$(RUN) snakemake --cores all $@ $(if $(CONFIG),--config $(CONFIG))
 

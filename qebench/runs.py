@@ -5,6 +5,7 @@ them. The record, RECORD in the folder, is what such a run is refused by.
 """
 
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterable
@@ -93,10 +94,11 @@ def describe(config: dict) -> dict[str, object]:
     return {"dataset": config["dataset"], "folder": pictures, "split": config.get("split")} | protocol
 
 
-def closing(name: str | None, targets: Iterable[str]) -> str:
+def closing(name: str | None, targets: Iterable[str], configs: Iterable[object] = ()) -> str:
     """Return what to print when a run is done: the table, if one was asked for, and where it and the report are.
 
-    Of several tables only the places are named; "" if none of `targets`, files and rules, is a result.
+    Of several tables only the places are named; "" if none of `targets`, files and rules, is a result. `configs` are
+    the configuration files that the run was given.
     """
     place = folder(name)
     asked = [Path(target) for target in sorted(targets)] or [Path("all")]
@@ -109,10 +111,18 @@ def closing(name: str | None, targets: Iterable[str]) -> str:
         words.append(f"This table: {tables[0].with_suffix('.md')}, .csv and .tex")
     elif tables or Path("all") in asked:
         words.append(f"Tables: {place}/*.md, .csv and .tex; figures: {place}/figures/")
-    report, settings = place / "report.html", f" CONFIG='run={name}'" if name else ""
-    there = report.is_file()
-    words.append(f"Report: {report}" if there else f"Report: none yet; `make report{settings}` makes {report}")
+    report = place / "report.html"
+    there, making = report.is_file(), _making(report, name, [os.path.relpath(str(path)) for path in configs])
+    words.append(f"Report: {report}" if there else f"Report: none yet; `{making}` makes {report}")
     return "\n".join(words)
+
+
+def _making(report: Path, name: str | None, configs: list[str]) -> str:
+    """Return the command that makes the report of a run with the same configuration."""
+    if configs:
+        run = f" --config run={name}" if name else ""
+        return f"snakemake --cores all {report} --configfile {' '.join(configs)}{run}"
+    return f"make report CONFIG='run={name}'" if name else "make report"
 
 
 def _plain(markdown: str) -> list[str]:

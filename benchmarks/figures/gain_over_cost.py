@@ -36,7 +36,7 @@ def draw(results: Results) -> Figure:
     def finish(compressor: str, panel: Axes) -> None:
         for method in results.methods:
             for early in (False, True):
-                points = _published(compressor, method, early)
+                points = published_points(compressor, method, early)
                 panel.plot(points["gmacs"], points["gain"], **look(method, early) | PUBLISHED | {"ms": 5})
         panel.set(xscale="log", xticks=[10, 20, 50, 100, 200], xlim=(8, 220))
         panel.xaxis.set_major_formatter(ScalarFormatter())
@@ -93,7 +93,7 @@ def _name_ends(panel: Axes, own: pd.DataFrame) -> None:
         )
 
 
-def _published(compressor: str, method: str, early: bool) -> pd.DataFrame:
+def published_points(compressor: str, method: str, early: bool) -> pd.DataFrame:
     """Return gmacs and gain of the paper's points for a method, from the best to the worst quality, or no rows.
 
     Gains are those of Table 1, GMACs those of Fig. 5a: its RBQE is with early exit, and its averages are for HEVC only.

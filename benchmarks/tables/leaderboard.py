@@ -7,7 +7,6 @@ the same as one of these (benchmarks/contributed/ or kept), they have rows in it
 
 import math
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ def _boards(everyone: dict[str, Results]) -> Iterator[tuple[tuple[str, str], pd.
     """
     found: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     for origin, results in everyone.items():
-        gains = dict(iter(_gains(results).groupby(level=BOARD)))
+        gains = dict(iter(entry_gains(results).groupby(level=BOARD)))
         for key in results.measurements[BOARD].drop_duplicates().itertuples(index=False, name=None):
             if key in gains:
                 found.setdefault(key, {})[origin] = gains[key]
@@ -66,7 +65,7 @@ def _boards(everyone: dict[str, Results]) -> Iterator[tuple[tuple[str, str], pd.
         yield key, pd.concat(same, axis="columns", names=["origin"]).dropna(axis="columns")
 
 
-def _gains(results: Results) -> pd.DataFrame:
+def entry_gains(results: Results) -> pd.DataFrame:
     """Return gains with a row per compressor, quality, data set and image, and a column per method and early_exit."""
     gains = measurements.gains(results.measurements, "psnr_unrounded")
     early = early_exit.taken(gains, early_exit.chosen(results.measurements, results.thresholds))
@@ -80,9 +79,8 @@ def _judge(gains: pd.DataFrame) -> pd.DataFrame:
     values, means = gains.to_numpy(), gains.mean()
     places = ranking.rank(means.to_frame("place"))["place"].clip(lower=1)  # one alone has no place there
     first = int(places.to_numpy().argmin())
-    pairs = [*combinations(range(values.shape[1]), 2)]
-    p_values = statistics.holm(np.array([statistics.p_value(values[:, one] - values[:, two]) for one, two in pairs]))
-    against = {sum(pair) - first: p for pair, p in zip(pairs, p_values, strict=True) if first in pair}
+    pairs, p_values = statistics.pairwise(values)
+    against = {sum(pair) - first: p for pair, p in zip(pairs, statistics.holm(p_values), strict=True) if first in pair}
     against[first] = math.nan
     bounds = np.array([statistics.interval(column) for column in values.T]).round(3)
     found = pd.DataFrame({"place": places, "n": len(gains), "delta_psnr": means.round(3)})

@@ -1,6 +1,7 @@
 """How sure a mean over images is, and whether two methods differ on the same images."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 
@@ -73,3 +74,17 @@ def p_value(differences: np.ndarray) -> float:
     if not differences.any():
         return 1.0
     return float(stats.wilcoxon(differences).pvalue)
+
+
+def pairwise(values: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Return all pairs of methods and the p-value of each, not corrected, given `values` (images, methods)."""
+    pairs = [*combinations(range(values.shape[1]), 2)]
+    return pairs, np.array([p_value(values[:, one] - values[:, two]) for one, two in pairs])
+
+
+def smallest_p(images: int, pairs: int) -> float:
+    """Return the smallest corrected p-value that any of `pairs` can have: all differences are of one sign.
+
+    2 of the 2^n signs of n differences are as extreme, and Holm's first step multiplies by the number of pairs.
+    """
+    return min(1.0, 2.0 ** (1 - images) * pairs)

@@ -13,7 +13,7 @@ import pytest
 from helpers.measured import COLUMNS, PSNRS, rows
 from matplotlib.figure import Figure
 
-from benchmarks.figures import exit_shares, gain_over_cost, gain_over_latency, gains
+from benchmarks.figures import exit_shares, gain_by_quality, gain_over_cost, gain_over_latency
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, intervals, leaderboard, table1, table2, table3
 from qebench.common import names, plugins, published, ranking, style, typesetting
@@ -835,15 +835,21 @@ def captions(figure) -> list[str]:
     return [text for text in texts if "published" in text]
 
 
-def test_the_figure_of_gains_has_a_point_per_image_and_the_medians():
-    for panel, count in zip(gains.draw(RESULTS).axes, (2, 1), strict=True):  # qualities of jpeg, hevc
-        lines = [line for line in panel.get_lines() if line.get_marker() == "_"]
-        assert [len(line.get_xdata()) for line in lines] == [count] * 2  # medians of dcad and rbqe
-        images = [line for line in panel.get_lines() if line.get_marker() == "o"]
-        assert [len(line.get_ydata()) for line in images] == [2] * 2 * count  # two images
-    jpeg = gains.draw(RESULTS).axes[0]
-    dcad = next(line for line in jpeg.get_lines() if line.get_marker() == "_")
-    assert list(dcad.get_ydata()) == pytest.approx([0.4, 0.8])
+def test_the_figure_of_gains_by_quality_has_every_image_and_the_means_in_one_order():
+    figure = gain_by_quality.draw(RESULTS)
+    jpeg20, jpeg10, hevc37, empty = figure.axes
+    assert [panel.get_title() for panel in (jpeg20, jpeg10, hevc37)] == ["QF 20", "QF 10", "QP 37"]
+    assert not empty.axison
+    order = [label.get_text() for label in jpeg20.get_yticklabels()]
+    assert order == ["RBQE", "DCAD", "RBQE, early exit"]  # 0.5; 2.7 / 6; 1.7 / 6: means of all gains
+    # dcad: as above; rbqe: 0.5 at its last exit; early: the exits 2 and 5, 5 and 1, 3 and 1
+    for panel, means in ((jpeg20, [0.5, 0.4, 0.35]), (jpeg10, [0.5, 0.8, 0.3]), (hevc37, [0.5, 0.15, 0.2])):
+        lines = panel.get_lines()
+        images = [sorted(line.get_xdata()) for line in lines if line.get_marker() == "|"]
+        points = [line for line in lines if len(line.get_xdata()) == 1]
+        assert [line.get_xdata()[0] for line in points] == pytest.approx(means)
+        assert [line.get_ydata()[0] for line in points] == [0, 1, 2]
+        assert [sum(each) / 2 for each in images] == pytest.approx(means)
 
 
 def test_the_exit_share_figure_says_where_early_exit_is_off():
@@ -862,7 +868,7 @@ def test_the_pareto_front_has_the_methods_that_no_other_beats():
 
 def test_a_method_looks_the_same_whatever_else_was_run():
     alone = dataclasses.replace(RESULTS, methods=["decoded", "rbqe"], measurements=without(RESULTS, "dcad"))
-    for name in ("gains", "rate_distortion", "gain_over_cost"):
+    for name in ("rate_distortion", "gain_over_cost"):
         draw = plugins.find("benchmarks/figures", name).draw
         for drawn in (RESULTS, alone):
             colours = {line.get_label(): line.get_color() for line in draw(drawn).axes[0].get_lines()}

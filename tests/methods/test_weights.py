@@ -56,9 +56,8 @@ def test_the_card_beside_the_weights_is_what_they_say_themselves(path):
 
 
 # Configurations whose methods are compared after equal training, their compressors, and what these start from.
-RANKING = ("ranking",) if (plugins.ROOT / "workflow/config/ranking.yaml").exists() else ("methods", "equal_training")
 EQUAL: dict[tuple[str, ...], dict[str, str | None]] = {
-    RANKING: {"jpeg": None, "hevc": "luma-jpeg"},
+    ("ranking",): {"jpeg": None, "hevc": "luma-jpeg"},
     ("rgb",): {"jpeg": None, "bpg": "rgb-jpeg"},
 }
 EQUAL_CASES = [(presets, *pair) for presets, compressors in EQUAL.items() for pair in compressors.items()]

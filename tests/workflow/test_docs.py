@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -207,6 +208,18 @@ def _table(lines: list[str]) -> dict[tuple[str, ...], dict[str, str]]:
 
 def test_the_readme_is_at_most_90_lines():
     assert len(PAGES[0].read_text().splitlines()) <= 90
+
+
+def test_the_readme_takes_the_table_and_the_figure_of_a_new_ranking(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("# Title\n\n| a |\n|:--|\n| 1 |\n\nText.\n\n| b |\n|:--|\n| 2 |\n")
+    (tmp_path / "overview.md").write_text("| a |\n|:--|\n| 3 |\n| 4 |\n\nA note.\n")
+    (tmp_path / "overview.png").write_bytes(b"picture")
+    put = runpy.run_path(str(ROOT / "docs/site/ranking.py"))["put"]
+    put(tmp_path / "README.md", tmp_path / "overview.md", tmp_path / "overview.png")
+    page = "# Title\n\n| a |\n|:--|\n| 3 |\n| 4 |\n\nText.\n\n| b |\n|:--|\n| 2 |\n"
+    assert (tmp_path / "README.md").read_text() == page
+    assert (tmp_path / "docs/overview.png").read_bytes() == b"picture"
 
 
 def test_the_readme_shows_the_end_of_the_first_command(tmp_path, monkeypatch):

@@ -53,7 +53,10 @@ STAGES = {
     "merge": (["qebench", "step", "merge", "decoded.parquet", "dcad.parquet", "-o", "all.parquet"], ["all.parquet"]),
     "complexity": (["qebench", "step", "complexity", "dcad", "-o", "dcad.csv"], ["dcad.csv"]),
     "table": (["qebench", "step", "table", "bd_rate", *RESULTS, "-o", "published/bd_rate.csv"], ["published/bd_rate*"]),
-    "figure": (["qebench", "step", "figure", "gains", *RESULTS, "-o", "published/gains.pdf"], ["published/gains*"]),
+    "figure": (
+        ["qebench", "step", "figure", "gain_by_quality", *RESULTS, "-o", "published/gains.pdf"],
+        ["published/gains*"],
+    ),
     "pairs": ([*TRAIN, "-o", "trained/dcad-luma-jpeg.safetensors"], ["trained", "pairs"]),
     "train": ([*TRAIN, "-o", "trained/dcad-luma-jpeg.safetensors"], ["trained"]),
 }

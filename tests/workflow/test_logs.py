@@ -131,6 +131,12 @@ def test_the_end_of_a_named_run_names_its_folder(folder: Path) -> None:
     assert "`make report CONFIG='run=mine'` makes results/mine/report.html" in words
 
 
+def test_the_end_of_a_run_with_a_configuration_file_names_that(folder: Path) -> None:
+    words = runs.closing("mine", ["results/mine/table1.csv"], [Path("mine.yaml")])
+    command = "snakemake --cores all results/mine/report.html --configfile mine.yaml --config run=mine"
+    assert words.endswith(f"Report: none yet; `{command}` makes results/mine/report.html")
+
+
 @pytest.mark.parametrize("targets", [[], ["all", "results/report.html"], ["results/table1.csv", "results/table2.csv"]])
 def test_of_several_tables_the_places_are_named(folder: Path, targets: list[str]) -> None:
     assert runs.closing(None, targets).startswith("Tables: results/*.md, .csv and .tex")

@@ -168,7 +168,7 @@ def test_a_choice_that_cannot_be_is_refused(changes: dict, message: str) -> None
 
 def test_a_named_run_plans_all_of_its_files_in_its_own_folder(tmp_path: Path) -> None:
     tree = trees.copy(tmp_path / "tree")
-    file = "workflow/config/equal_training.yaml"
+    file = "workflow/config/ranking.yaml"
     settings = ["run=mine", "methods=rbqe", "qualities={jpeg: [10], hevc: [37]}"]
     targets = ["--dry-run", "all", "results/mine/report.html"]
     done = workflows.fork(tree, *targets, "--configfile", file, "--config", *settings)

@@ -196,7 +196,9 @@ onstart:
 
 
 onsuccess:
-    if words := runs.closing(config["run"], map(str, workflow.dag_settings.targets)):
+    if words := runs.closing(
+        config["run"], map(str, workflow.dag_settings.targets), workflow.overwrite_configfiles
+    ):
         print(f"\n{words}", flush=True)
 
 

@@ -30,7 +30,9 @@ TITLES = {  # of figures, by file name; others are called as their file
     "complexity": "Costs of all networks",
     "rate_distortion": "Rate and distortion",
     "exit_shares": "Share of images per exit",
-    "gains": "PSNR gain of each image",
+    "gain_by_quality": "PSNR gain by quality",
+    "overview": "PSNR gain over time and GMACs",
+    "critical_difference": "Mean ranks, and who is not told apart",
 }
 
 

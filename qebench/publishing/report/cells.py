@@ -11,6 +11,8 @@ from qebench.evaluation.results import AVERAGE
 
 TITLES = {
     "leaderboard": "Leaderboard",
+    "overview": "All codecs side by side",
+    "pairwise": "Every two methods",
     "table1": "PSNR gain by codec and quality",
     "table2": "Cost and gain",
     "table3": "PSNR in the layout of PowerQE",
@@ -45,13 +47,17 @@ HEADINGS = {
     "gmacs_needed_010": "GMACs needed within 0.01 dB",
     "ms_needed_010": "ms needed within 0.01 dB",
     "of_oracle": "part of the oracle's saving",
+    "interval": "95 % interval (dB)",
+    "places": "places, 95 %",
     "over_coin": "dB over a coin",
+    "p_holm": "p, corrected",
     "params": "parameters",
     "peak_mb": "peak memory (MB)",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "to_coin": "points over a coin",
     "to_last": "dB over the last exit",
+    "won": "images won (%)",
     "bd_rate": "BD-rate (%)",
     "bd_psnr": "BD-PSNR (dB)",
 }
