@@ -18,7 +18,7 @@ from helpers import trees, workflows
 from PIL import Image
 
 from compressors import bpg, hm
-from qebench import runs
+from qebench import config, runs
 from qebench.common import plugins
 
 ROOT = plugins.ROOT
@@ -208,6 +208,16 @@ def _table(lines: list[str]) -> dict[tuple[str, ...], dict[str, str]]:
 
 def test_the_readme_is_at_most_90_lines():
     assert len(PAGES[0].read_text().splitlines()) <= 90
+
+
+def test_the_readme_begins_with_the_table_of_the_ranking():
+    """Its columns are those of the table `overview`, its rows the methods of ranking.yaml, RBQE's two."""
+    header, _, *rows = [line for line in PAGES[0].read_text().partition("##")[0].splitlines() if line.startswith("|")]
+    columns = ["method", "early_exit"]
+    columns += [f"{name}_{codec}" for codec in ("jpeg", "hevc") for name in ("delta_psnr", "interval", "places")]
+    assert [cell.strip() for cell in header.strip("|").split("|")] == [*columns, "gmacs", "latency_ms"]
+    shown = [row.strip("|").split("|")[0].strip() for row in rows]
+    assert sorted(shown) == sorted([*config.methods(config.preset("ranking"))[1:], "rbqe"])
 
 
 def test_the_readme_takes_the_table_and_the_figure_of_a_new_ranking(tmp_path):
