@@ -60,7 +60,7 @@ def _load(options: argparse.Namespace, compressor: str, device: str) -> "library
     from qebench import library
 
     by_exits = options.exit is not None or options.rule or options.threshold is not None
-    usual = library.OWN_PICTURES[-1] if by_exits or options.weights else library.usual_method(compressor)
+    usual = library.USUAL if by_exits or options.weights else library.usual_method(compressor)
     method = options.method or usual
     trained = library.load(method, options.weights or compressor, compressor, device, options.rule)
     count = trained.network.exit_count
