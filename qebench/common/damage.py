@@ -6,7 +6,9 @@ of libde265 to itself, so FFmpeg is asked to stop at errors. The decoders of PNG
 """
 
 import re
+import sys
 import zlib
+from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 
@@ -24,7 +26,7 @@ def check_jpeg(encoded: bytes) -> None:
 
     What is no JPEG file, or cut off in its header, passes: the decoder refuses that itself.
     """
-    if find_spec("simplejpeg") is None:  # as on a lent GPU machine, where a pack's checksum finds damage
+    if not _can_check():
         return
     import simplejpeg
 
@@ -66,6 +68,15 @@ def check_heif(encoded: bytes) -> None:
         raise ValueError(f"is damaged ({error.strerror}): get it again") from None
     except av.error.FFmpegError:
         pass
+
+
+@cache
+def _can_check() -> bool:
+    """Return whether simplejpeg is there; if not, as on a machine lent to train on a pack, say once what that means."""
+    if find_spec("simplejpeg"):
+        return True
+    print("warning: damage of JPEG files is not found without simplejpeg: pip install simplejpeg", file=sys.stderr)
+    return False
 
 
 def _without_padding(encoded: bytes) -> bytes:
