@@ -105,7 +105,7 @@ def test_what_is_compared_after_equal_training_was_trained_alike(presets, compre
         assert not initial or started["file"].startswith(f"{method}-{initial}")
         assert record.get("step", record["settings"]["steps"]) == record["settings"]["steps"]
         runs[method] = alike(record)
-    assert len(runs) >= {"luma": 7, "rgb": 3}[settings["protocol"]["colour"]]
+    assert len(runs) >= {"luma": 8, "rgb": 3}[settings["protocol"]["colour"]]
     first = next(iter(runs.values()))
     assert runs == dict.fromkeys(runs, first)
     assert {"seed", "batch", "patch", "loss", "steps", "warmup", "ema", "clip"} <= first["settings"].keys()
