@@ -149,8 +149,9 @@ def parts(frame: pd.DataFrame) -> list[list[str]]:
 def note(results: Results) -> str:
     """Return what a reader must know: the statistics, data, units, protocol, and what is kept from elsewhere."""
     return (
-        "PSNR gain in dB (unrounded output), mean over the n images of the data set, of each the mean over the codec's "
-        f"qualities; {results.protocol}. low and high: 95 % confidence intervals by bootstrap over images, of "
+        "PSNR gain in dB (unrounded output), mean over the images of a data set (here n = "
+        f"{results.image_count} images of {results.datasets}), of each the mean over the codec's qualities; "
+        f"{results.protocol}. low and high: 95 % confidence intervals by bootstrap over images, of "
         f"gains BCa, of places percentiles ({statistics.RESAMPLES:,} resamples, seed {statistics.SEED}). p: against "
         "the first, two-sided Wilcoxon signed-rank test over the images, corrected by Holm for all pairs of the codec "
         f"and data set; as_good_as_first: not told apart from the first at {SURE}. With few images even a clear "

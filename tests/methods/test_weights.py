@@ -28,6 +28,7 @@ LOSING = {
     ("cbdnet", "rgb-bpg", 22): SHORT,
     ("dcad", "luma-hevc-short", 22): SHORT,
     ("dncnn", "luma-hevc", 22): SHORT,
+    ("pixelunet", "luma-hevc-equal", 22): SHORT,
     ("qecnn", "luma-hevc", 22): SHORT,
     ("rbqe", "luma-hevc-short", 22): SHORT,
     ("unet", "luma-hevc", 22): SHORT,

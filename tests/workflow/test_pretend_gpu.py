@@ -530,7 +530,7 @@ def test_processes_take_gpus_of_their_own(tmp_path, monkeypatch):
 
 
 def test_a_gpu_is_checked_in_one_go(coded, small_grid, camera, tmp_path, monkeypatch):
-    monkeypatch.setattr(latency, "_decoded", lambda channels: camera[:32, :32])
+    monkeypatch.setattr(latency, "photograph", lambda channels: camera[:32, :32])
     monkeypatch.setattr(latency_grid, "BATCHES", (1,))
     settings = config.default()
     settings["protocol"]["crop"], settings["only"], settings["exit_rules"] = 32, ["hevc"], ["iqam", "quality"]
