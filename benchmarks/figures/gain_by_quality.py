@@ -50,6 +50,7 @@ def draw(results: Results) -> Figure:
             for panel in panels[len(found) :]:
                 panel.set_axis_off()
             panels[0].set(ylabel=names.display_name(compressor))
+            panels[0].xaxis.set_major_formatter("{x:g}")  # short, so that neighbours do not touch
             panels[(len(found) - 1) // 2].set_xlabel("PSNR gain (dB)")
         grid[0, 0].set_yticks(range(len(gains.columns)), [names.label(name, early == "yes") for name, early in gains])
         grid[0, 0].set_ylim(len(gains.columns) - 0.5, -0.5)
