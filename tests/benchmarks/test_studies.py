@@ -12,7 +12,7 @@ from benchmarks.studies import told_quality
 from methods import pixelunet
 from qebench.__main__ import main
 from qebench.common import files, images
-from qebench.cost import latency
+from qebench.cost import backends, latency
 
 
 def test_enhancing_chroma_gains_more_than_luma_alone(tmp_path: Path, capsys) -> None:
@@ -45,15 +45,18 @@ def test_both_networks_learn_from_the_same_crops(tmp_path: Path, capsys) -> None
     assert "after 0 million pixels each" in said
 
 
-def test_backends_are_timed_beside_rbqe(tmp_path: Path, capsys) -> None:
+def test_backends_are_timed_beside_rbqe(tmp_path: Path, capsys, monkeypatch) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(latency, "photograph", lambda channels: data.camera()[:64, :96])
+    monkeypatch.setattr(backends, "RUNS", 2)
     weights = tmp_path / "pixelunet-luma-jpeg.safetensors"
     save_file(pixelunet.FORMS["small"].build(1).state_dict(), weights)
     output = tmp_path / "backends.csv"
     main(["study", "backends", "pixelunet", "--weights", str(weights), "--threads", "1", "-o", str(output)])
     assert "onnxruntime" in capsys.readouterr().out
     rows = files.read_csv(output)
+    assert set(zip(rows["height"], rows["width"], rows["runs"], strict=True)) == {(64, 96, 2)}
     assert list(rows.columns) == list(latency.COLUMNS)
     assert list(rows["execution"])[:3] == ["eager", "eager", "onnxruntime"] and (rows["min_ms"] > 0).all()
     assert list(rows["method"])[:3] == ["rbqe", "pixelunet", "pixelunet"] and rows["exit"].tolist()[:3] == [5, 1, 1]
