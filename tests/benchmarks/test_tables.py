@@ -1,6 +1,7 @@
 """Costs are the paper's and the exact ones; tables and figures show what measurements made by hand must give."""
 
 import dataclasses
+import functools
 import io
 import math
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from helpers.measured import COLUMNS, PSNRS, rows
 from matplotlib.figure import Figure
 
-from benchmarks.figures import exit_shares, gain_by_quality, gain_over_cost, gain_over_latency
+from benchmarks.figures import exit_shares, gain_over_cost
 from benchmarks.figures import rate_distortion as curves
 from benchmarks.tables import bd_rate, calibration, generalization, intervals, leaderboard, table1, table2, table3
 from qebench.common import names, plugins, published, ranking, style, typesetting
@@ -171,6 +172,25 @@ def results(methods: list[str]) -> Results:
 
 
 RESULTS = results(["dcad", "rbqe"])
+KEPT = RESULTS.measurements.copy()
+
+
+@functools.cache
+def tabulated(name: str) -> pd.DataFrame:
+    """Return a table of RESULTS; several tests read it, and none writes in it."""
+    return plugins.find("benchmarks/tables", name).tabulate(RESULTS)
+
+
+@functools.cache
+def drawn(name: str) -> Figure:
+    """Return a figure of RESULTS; several tests read it, and none draws in it."""
+    return plugins.find("benchmarks/figures", name).draw(RESULTS)
+
+
+@functools.cache
+def drawn_as_published(name: str) -> Figure:
+    """Return a figure of `as_published()`, as `drawn`."""
+    return plugins.find("benchmarks/figures", name).draw(as_published())
 
 
 def test_table1_has_mean_gains_with_early_exit_and_their_average():
@@ -351,7 +371,7 @@ def test_other_tables_and_figures_have_native_weights_alone():
     pd.testing.assert_frame_equal(everything.measurements, RESULTS.measurements)
     for name in set(TABLES) - {"generalization", "intervals"}:
         module = plugins.find("benchmarks/tables", name)
-        pd.testing.assert_frame_equal(module.tabulate(everything), module.tabulate(RESULTS))
+        pd.testing.assert_frame_equal(module.tabulate(everything), tabulated(name))
         assert module.note(everything) == module.note(RESULTS)
 
 
@@ -500,7 +520,7 @@ def test_notes_name_the_data_the_protocol_and_the_thresholds():
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_is_written_in_three_formats(name, tmp_path):
     module = plugins.find("benchmarks/tables", name)
-    frame = module.tabulate(RESULTS)
+    frame = tabulated(name)
     typesetting.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv")
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".md", ".tex"]
     read = pd.read_csv(tmp_path / f"{name}.csv")
@@ -562,7 +582,7 @@ def test_latex_takes_every_table(tmp_path):
         pytest.skip("no pdflatex on this machine: Debian's texlive-latex-recommended has it, and booktabs")
     for name in TABLES:
         module = plugins.find("benchmarks/tables", name)
-        frame = module.tabulate(RESULTS)
+        frame = tabulated(name)
         daggers = pd.DataFrame(True, frame.index, frame.columns[2:])
         layout = [getattr(module, key)(frame) if hasattr(module, key) else None for key in ("places", "parts")]
         typesetting.write(frame, module.note(RESULTS), tmp_path / f"{name}.csv", daggers, *layout)
@@ -644,9 +664,8 @@ def closed():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_draws_and_leaves_the_measurements_alone(name):
-    kept = RESULTS.measurements.copy()
-    figure = plugins.find("benchmarks/figures", name).draw(RESULTS)
-    pd.testing.assert_frame_equal(RESULTS.measurements, kept)
+    figure = drawn(name)
+    pd.testing.assert_frame_equal(RESULTS.measurements, KEPT)
     assert isinstance(figure, Figure)
     for axes in figure.axes:
         assert any(below.get_xlabel() for below in axes.get_shared_x_axes().get_siblings(axes))
@@ -654,7 +673,7 @@ def test_every_figure_draws_and_leaves_the_measurements_alone(name):
 
 
 def test_the_gain_over_cost_figure_shows_the_numbers_of_the_tables():
-    panel = gain_over_cost.draw(RESULTS).axes[0]
+    panel = drawn("gain_over_cost").axes[0]
     assert panel.get_title() == "JPEG"
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
     for label, (cost, gain) in {
@@ -667,7 +686,7 @@ def test_the_gain_over_cost_figure_shows_the_numbers_of_the_tables():
 
 
 def test_the_gain_over_latency_figure_shows_the_numbers_of_table2():
-    panel = gain_over_latency.draw(RESULTS).axes[0]
+    panel = drawn("gain_over_latency").axes[0]
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in panel.get_lines()}
     for label, (milliseconds, gain) in {
         "DCAD": ([9, 9], [0.4, 0.8]),
@@ -693,12 +712,12 @@ def test_the_rate_distortion_figure_shows_mean_rates_psnrs_and_gains():
 
 
 def test_the_exit_share_figure_stacks_to_100_per_cent():
-    for panel in exit_shares.draw(RESULTS).axes:
+    for panel in drawn("exit_shares").axes:
         heights: dict[float, list[float]] = {}
         for bar in panel.patches:
             heights.setdefault(round(bar.get_x(), 3), []).append(bar.get_height())
         assert all(sum(bars) == pytest.approx(100) and len(bars) == 5 for bars in heights.values())
-    jpeg = exit_shares.draw(RESULTS).axes[0]
+    jpeg = drawn("exit_shares").axes[0]
     first = [bar.get_height() for bar in jpeg.patches if bar.get_x() < 0.2]
     assert first == pytest.approx([0, 50, 0, 0, 50])  # QF 20: exits 2 and 5
 
@@ -800,33 +819,32 @@ def as_published() -> Results:
 
 def test_published_points_lie_over_ours():
     """The values are those of RBQE, ECCV 2020, Table 1 and Figs. 3, 5a, 6a and 6b."""
-    drawn = as_published()
-    (cost,) = gain_over_cost.draw(drawn).axes
+    (cost,) = drawn_as_published("gain_over_cost").axes
     overlay = [points for points in lines_of(cost) if points[0]]
     assert overlay[0] == ([77.8] * 5, [0.311, 0.278, 0.314, 0.353, 0.321])
     assert overlay[1] == ([17.9, 22.3, 25.5, 27.2, 27.5], [0.604, 0.487, 0.464, 0.494, 0.504])
-    (sweep,) = plugins.find("benchmarks/figures", "threshold_sweep").draw(drawn).axes
+    (sweep,) = drawn_as_published("threshold_sweep").axes
     ((gmacs, gain),) = lines_of(sweep)
     assert (gmacs[5], gain[5]) == (24.1, 0.51)
-    (forced,) = plugins.find("benchmarks/figures", "forced_exits").draw(drawn).axes
+    (forced,) = drawn_as_published("forced_exits").axes
     found = sorted(points[1] for points in lines_of(forced))
     assert found == [[0.35, 0.42, 0.47, 0.49, 0.50], [0.60, 0.62, 0.62, 0.62, 0.62]]
-    (average,) = plugins.find("benchmarks/figures", "average_cost").draw(drawn).axes
+    (average,) = drawn_as_published("average_cost").axes
     assert [text.get_text() for text in average.texts] == ["77.8 (77.8)", "14.4 (27.2)", "14.4 (17.9)"]
-    psnr, ssim = plugins.find("benchmarks/figures", "score_over_quality").draw(drawn).axes
+    psnr, ssim = drawn_as_published("score_over_quality").axes
     assert lines_of(psnr)[-1] == ([43.6, 40.8, 38.3, 36.0, 33.6], [0.77, 0.72, 0.68, 0.64, 0.59])
     assert lines_of(ssim)[-1][0] == [0.98, 0.96, 0.93, 0.89, 0.85]
 
 
 def test_published_points_are_explained_where_there_are_some():
     """The papers have none of VVC."""
-    drawn = as_published()
-    unpublished = drawn.measurements.assign(compressor="vvc")
-    thresholds = drawn.thresholds | {"vvc": drawn.thresholds["hevc"]}
-    others = dataclasses.replace(drawn, measurements=unpublished, all_measurements=unpublished, thresholds=thresholds)
+    whole = as_published()
+    unpublished = whole.measurements.assign(compressor="vvc")
+    thresholds = whole.thresholds | {"vvc": whole.thresholds["hevc"]}
+    others = dataclasses.replace(whole, measurements=unpublished, all_measurements=unpublished, thresholds=thresholds)
     for name in ("forced_exits", "gain_over_cost", "score_over_quality", "threshold_sweep"):
-        draw = plugins.find("benchmarks/figures", name).draw
-        assert [captions(draw(results)) for results in (drawn, others)] == [[figures.CAPTION], []], name
+        unexplained = plugins.find("benchmarks/figures", name).draw(others)
+        assert [captions(drawn_as_published(name)), captions(unexplained)] == [[figures.CAPTION], []], name
 
 
 def captions(figure) -> list[str]:
@@ -836,7 +854,7 @@ def captions(figure) -> list[str]:
 
 
 def test_the_figure_of_gains_by_quality_has_every_image_and_the_means_in_one_order():
-    figure = gain_by_quality.draw(RESULTS)
+    figure = drawn("gain_by_quality")
     jpeg20, jpeg10, hevc37, empty = figure.axes
     assert [panel.get_title() for panel in (jpeg20, jpeg10, hevc37)] == ["QF 20", "QF 10", "QP 37"]
     assert not empty.axison
@@ -854,7 +872,7 @@ def test_the_figure_of_gains_by_quality_has_every_image_and_the_means_in_one_ord
 
 def test_the_exit_share_figure_says_where_early_exit_is_off():
     never = dataclasses.replace(RESULTS, thresholds=dict.fromkeys(RESULTS.thresholds, 2.0))
-    assert [panel.get_title() for panel in exit_shares.draw(RESULTS).axes] == ["JPEG", "HEVC"]
+    assert [panel.get_title() for panel in drawn("exit_shares").axes] == ["JPEG", "HEVC"]
     assert [panel.get_title() for panel in exit_shares.draw(never).axes] == [
         "JPEG: early exit is off",
         "HEVC: early exit is off",
@@ -869,9 +887,8 @@ def test_the_pareto_front_has_the_methods_that_no_other_beats():
 def test_a_method_looks_the_same_whatever_else_was_run():
     alone = dataclasses.replace(RESULTS, methods=["decoded", "rbqe"], measurements=without(RESULTS, "dcad"))
     for name in ("rate_distortion", "gain_over_cost"):
-        draw = plugins.find("benchmarks/figures", name).draw
-        for drawn in (RESULTS, alone):
-            colours = {line.get_label(): line.get_color() for line in draw(drawn).axes[0].get_lines()}
+        for figure in (drawn(name), plugins.find("benchmarks/figures", name).draw(alone)):
+            colours = {line.get_label(): line.get_color() for line in figure.axes[0].get_lines()}
             assert colours["RBQE"] == names.colour("rbqe"), name
 
 
