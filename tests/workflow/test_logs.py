@@ -1,4 +1,7 @@
-"""What a run shows: bars and the time left on a terminal, three short lines a job elsewhere, at the end its table."""
+"""What a run shows: bars and the time left on a terminal, at the end its table.
+
+What it shows elsewhere, three short lines a job, is looked at in test_workflow.py, at the run that is made there.
+"""
 
 import os
 import pty
@@ -68,16 +71,6 @@ def test_a_terminal_shows_a_bar_per_rule_and_one_of_all_jobs_with_the_time_left(
     assert re.search(r"Total Progress.* about \d+ (s|min) left", shown)
     assert not re.search(r"compress .*left", shown)
     assert "wildcards" not in shown
-
-
-def test_elsewhere_a_job_is_three_lines_and_its_start_names_what_it_makes(tree: Path) -> None:
-    done = subprocess.run(command(), cwd=tree, env=environment(), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^Job \d+: compress compressor=jpeg,part=mine,quality=10$", done.stderr, re.M)
-    assert "3 of 3 steps (100%) done" in done.stderr
-    for detail in ("wildcards:", "input:", "eason:", "    resources:"):
-        assert detail not in done.stderr
-    assert len(done.stderr.splitlines()) < 60
 
 
 def test_a_dry_run_says_what_jobs_read_and_why(tree: Path) -> None:

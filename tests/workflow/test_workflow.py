@@ -63,12 +63,18 @@ def load(weights, device):
 
 
 @pytest.fixture(scope="module")
-def finished(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the tree after a run that made tables and figure; tests copy it before they write."""
+def ran(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
+    """Return a copy of the tree and the run in it that made tables and figure."""
     tree = copy(fresh, tmp_path_factory.mktemp("finished"))
     done = snakemake(tree, *TARGETS)
     assert done.returncode == 0, done.stdout
-    return tree
+    return tree, done
+
+
+@pytest.fixture(scope="module")
+def finished(ran: tuple[Path, subprocess.CompletedProcess]) -> Path:
+    """Return a copy of the tree after that run; tests copy it before they write."""
+    return ran[0]
 
 
 @pytest.fixture
@@ -149,6 +155,16 @@ def test_a_run_gives_tables_figures_and_measurements(finished: Path) -> None:
         assert {"commit", "versions", "codec", "weights", "device", "images"} <= record.keys()
 
 
+def test_elsewhere_than_on_a_terminal_a_job_is_three_lines_and_its_start_names_what_it_makes(ran) -> None:
+    shown, count = ran[1].stdout, sum(jobs(ran[1]).values())
+    assert re.search(r"^Job \d+: compress compressor=jpeg,part=mine,quality=10$", shown, re.M)
+    assert f"{count} of {count} steps (100%) done" in shown
+    for detail in ("wildcards:", "input:", "eason:", "    resources:"):
+        assert detail not in shown
+    # Beside its three lines when it begins and ends, and Snakemake's of selecting it: under 60 lines for three jobs.
+    assert len(shown.splitlines()) < 39 + 7 * count
+
+
 def test_a_second_run_does_nothing_even_if_sources_were_touched(tree: Path) -> None:
     for name in ("methods/tiny.py", "compressors/jpeg/__init__.py", "benchmarks/metrics/ssim.py", "pictures/hill.png"):
         (tree / name).touch()
@@ -194,24 +210,30 @@ EDITS = {  # of a shared file: what in it is replaced, the target, and the jobs 
         {"complexity": 2, "table": 1},
     ),
     "printing": ("qebench/common/typesetting.py", "†", "*", {"table": 1}),
-    "a comment": ("qebench/coding/x265.py", "MIN_SIDE = 32  #", "MIN_SIDE = 32  # of a side:", {}),
-    "a docstring": ("qebench/iqa/iqam.py", '"""IQAM: the', '"""The IQAM: the', {}),
 }
 
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_shared_file_plans_the_jobs_that_run_it_and_no_others(tree: Path, edit: str) -> None:
     name, before, after, expected = EDITS[edit]
-    source = (tree / name).read_text()
-    assert before in source
-    (tree / name).write_text(source.replace(before, after))
+    replace(tree / name, before, after)
     done = forked(tree, "--dry-run", "results/table1.csv")
-    if not expected:
-        assert "Nothing to be done" in done.stdout
-        return
     assert jobs(done) == expected
     if edit == "one codec's encoder":
         assert "compressor=jpeg" not in done.stdout
+
+
+def test_an_edited_comment_and_an_edited_docstring_plan_nothing(tree: Path) -> None:
+    replace(tree / "qebench/coding/x265.py", "MIN_SIDE = 32  #", "MIN_SIDE = 32  # of a side:")
+    replace(tree / "qebench/iqa/iqam.py", '"""IQAM: the', '"""The IQAM: the')
+    assert "Nothing to be done" in forked(tree, "--dry-run", "results/table1.csv").stdout
+
+
+def replace(path: Path, before: str, after: str) -> None:
+    """Replace a text that a file has."""
+    source = path.read_text()
+    assert before in source
+    path.write_text(source.replace(before, after))
 
 
 def test_an_edited_style_plans_figures_alone(tree: Path) -> None:
