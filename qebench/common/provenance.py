@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -35,8 +36,11 @@ def commit() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of those libraries that decide numbers that are there: training needs few."""
-    there = {distribution.metadata["Name"].lower() for distribution in metadata.distributions()}
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES if name in there}
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def code(module: str) -> str:
