@@ -126,10 +126,11 @@ CONTAINERS = {
 def test_the_original_checkpoint_loads_as_this_network(name: str, tmp_path: Path) -> None:
     container = next(container for start, container in CONTAINERS.items() if name.startswith(start))
     torch.save(container(original_state(name, "B")), tmp_path / "weights.pt")
-    model, x = NETWORKS[name].method.load(tmp_path / "weights.pt", "cpu").double(), images(NETWORKS[name].build(), 1)
+    model, original = NETWORKS[name].method.load(tmp_path / "weights.pt", "cpu"), filled(name, "B", torch.float64)
     assert not model.training
-    expected = tiling.enhance(describe(filled(name, "B", torch.float64)), x)
-    assert all(torch.equal(*pair) for pair in zip(tiling.enhance(describe(model), x), expected, strict=True))
+    x = images(original, 1)
+    expected = tiling.enhance(describe(original), x)
+    assert all(torch.equal(*pair) for pair in zip(tiling.enhance(describe(model.double()), x), expected, strict=True))
 
 
 @pytest.mark.parametrize("name", FORMS)
