@@ -1,5 +1,6 @@
 """What all tests share: one CPU thread, no time limit per hypothesis example, and two of scikit-image's photographs."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -21,7 +22,7 @@ hypothesis.settings.load_profile("tests")
 
 SLOW = ["test_workflow.py", "test_protocols.py", "test_faults.py", "test_networks.py", "test_pretend_gpu.py"]
 SLOW += ["test_tables.py", "test_report.py", "test_refusals.py", "test_docs.py", "test_training_methods.py"]
-SLOW += ["test_complexity.py", "test_fbcnn.py", "test_weights.py", "test_training_runs.py", "test_logs.py"]
+SLOW += ["test_complexity.py", "test_fbcnn.py", "test_weights.py", "test_training_runs.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marker := item.get_closest_marker("original"):
             item.user_properties.append(("original", marker.args[0]))
     items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was imported out of collections of garbage, of which measuring memory makes one each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

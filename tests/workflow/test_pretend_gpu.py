@@ -52,10 +52,9 @@ WITH_DCAD = 1_400_000  # bytes of its weights, and of a layer that is moved
 @pytest.fixture(scope="module", autouse=True)
 def plugged() -> Iterator[None]:
     gc.collect()
-    gc.freeze()  # each of the many collections below would look at all that was imported
+    gc.freeze()  # each of the many collections below would look at all that was imported since the tests began, too
     with pretend_gpu.plugged():
         yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
