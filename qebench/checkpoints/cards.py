@@ -70,14 +70,13 @@ def _trained(weights: Path, record: dict) -> str:
         "trained on": f"{data['images']} images, {data['folder']}, {data['colour']}{_copies(data)}{_licence(record)}",
         "validated on": f"{record['validation_images']['images']} images, {record['validation_images']['folder']}",
         "compressor": f"{data['compressor']} at {data['qualities']}, {data['version']}, {data['settings']}",
-        "started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values",
+        **_started(record, initial),
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
         **_searched(record),
         **_stage(record),
         "time": f"{record['seconds']} s ({_speed(record)}) on {record['device']}",
         **_precision(record),
         **_blended(record),
-        **_joined(record),
         "commit": record["commit"],
         "libraries": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "sha256": files.sha256(weights),
@@ -137,10 +136,11 @@ def _blended(record: dict) -> dict[str, str]:
     return {"blended": f"with {other['share']:g} of {other['file']} (sha256 {other['sha256'][:16]}…)"} if other else {}
 
 
-def _joined(record: dict) -> dict[str, str]:
-    """Return which weights were put together, each as it is."""
-    parts = [f"{part['file']} (sha256 {part['sha256'][:16]}…)" for part in record.get("joined", [])]
-    return {"joined of": ", ".join(parts)} if parts else {}
+def _started(record: dict, initial: dict | None) -> dict[str, str]:
+    """Return what the training started from, or which weights were put together, each as it is."""
+    if parts := [f"{part['file']} (sha256 {part['sha256'][:16]}…)" for part in record.get("joined", [])]:
+        return {"joined of": ", ".join(parts), "below": "the record of the last of them"}
+    return {"started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values"}
 
 
 def _speed(record: dict) -> str:
