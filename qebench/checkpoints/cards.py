@@ -139,7 +139,7 @@ def _blended(record: dict) -> dict[str, str]:
 def _started(record: dict, initial: dict | None) -> dict[str, str]:
     """Return what the training started from, or which weights were put together, each as it is."""
     if parts := [f"{part['file']} (sha256 {part['sha256'][:16]}…)" for part in record.get("joined", [])]:
-        return {"joined of": ", ".join(parts), "below": "the record of the last of them"}
+        return {"joined of": f"{', '.join(parts)}; what follows is of the last"}
     return {"started from": f"{initial['file']} (sha256 {initial['sha256'][:16]}…)" if initial else "LSUV start values"}
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from methods import chain, pixelunet
 from qebench.__main__ import main
 from qebench.checkpoints import cards, rounding
-from qebench.networks import multi_exit
+from qebench.common import files
+from qebench.networks import catalogue, multi_exit
 from qebench.networks.multi_exit import Rule
 from qebench.networks.network import describe
 
@@ -83,6 +84,14 @@ def test_a_joined_file_holds_the_parts_as_they_are_stored(parts: list[Path], joi
             assert torch.equal(whole.get_tensor(f"networks.small.{name}"), small.get_tensor(name))
     assert "| 50        | +0.000   | +0.500   | +0.600   |" in cards.card(joined)
     assert "joined of: small.safetensors (sha256 " in cards.card(joined)
+
+
+@pytest.mark.parametrize("path", sorted(catalogue.WEIGHTS.glob("chain-*.safetensors")), ids=lambda path: path.stem)
+def test_a_chain_that_ships_is_of_the_parts_that_ship(path: Path) -> None:
+    joined = json.loads(cards.metadata(path)["training"])["joined"]
+    assert {part["file"]: part["sha256"] for part in joined} == {
+        part["file"]: files.sha256(catalogue.WEIGHTS / part["file"]) for part in joined
+    }
 
 
 @pytest.mark.parametrize(
