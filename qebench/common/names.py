@@ -19,6 +19,7 @@ METHODS = {  # display name, colour, marker of matplotlib
     "arcnn": ("AR-CNN", "#a87d00", "v"),
     "qecnn": ("QE-CNN", "#1295ad", "P"),
     "pixelunet": ("PixelUNet", "#5f6b7a", "p"),
+    "pixelunet-colour": ("PixelUNet in colour", "#5f6b7a", "D"),
     "chain": ("Chain", "#5f6b7a", "H"),
     "unet": ("U-Net", "#8468d8", "X"),
     "fbcnn": ("FBCNN", "#dc4058", "p"),

@@ -62,7 +62,8 @@ def train(
     weights that it has at the deadline (`.partial.safetensors`).
 
     Raises ValueError if the checkpoint is that of another run, or a multi-exit network is to learn, with unequal exits,
-    other than the five qualities that EXIT_WEIGHTS are for; FloatingPointError if the loss is no number any more.
+    other than the five qualities that EXIT_WEIGHTS are for, or a network that trains a part of its weights was given no
+    others by `initial`; FloatingPointError if the loss is no number any more.
     """
     checkpoint, labels = output.with_name(output.name + ".checkpoint"), labels or {}
     with enough_memory(settings, device):
@@ -101,6 +102,8 @@ def prepare(
     model = model.to(device).train()
     loading.channels_last(model)
     decoded = pairs.batch(settings.batch, settings.patch, settings.seed)[1].to(device)
+    if initial is None and not all(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(f"{type(model).__name__} trains a part of its weights: name a file of the others by --initial")
     if initial is None:
         start(model, decoded)
     else:

@@ -1,5 +1,7 @@
 """An RGB network that starts from luma weights does to a picture's luma what the luma network does."""
 
+from importlib import import_module
+
 import pytest
 import torch
 
@@ -29,3 +31,14 @@ def test_luma_weights_make_an_rgb_network_that_changes_luma_alike(network: type)
 def test_weights_of_the_same_form_stay_as_they_are() -> None:
     weights = QECNN().state_dict()
     assert all(torch.equal(tensor, weights[key]) for key, tensor in from_luma(weights, QECNN()).items())
+
+
+def test_a_network_around_a_luma_network_takes_its_weights_and_keeps_its_own() -> None:
+    torch.manual_seed(0)
+    luma, colour = PixelUNet(), import_module("methods.pixelunet-colour").ColourPixelUNet()
+    own = colour.colour.head.weight.clone()
+    colour.load_state_dict(from_luma(luma.state_dict(), colour))
+    assert all(torch.equal(tensor, colour.luma.state_dict()[key]) for key, tensor in luma.state_dict().items())
+    assert torch.equal(colour.colour.head.weight, own)
+    weights = colour.state_dict()
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in from_luma(weights, colour).items())

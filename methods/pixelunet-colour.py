@@ -1,0 +1,55 @@
+"""PixelUNet in colour: what PixelUNet for luma makes of a picture's planes, and a small PixelUNet for all three of them.
+
+The luma network (middle size) enhances Y, and as if they were luma Cb and Cr, at half the size, where JPEG's 4:2:0 keeps
+them. The small network then sees all three together: chroma can follow the edges of luma, and what the luma network
+makes of chroma can be mended. Planes are the full-range ones of JPEG files (ITU-T T.871). Training starts from luma
+weights (`qebench train pixelunet-colour --colour rgb --initial LUMA_WEIGHTS`) and leaves these as they are, so only the
+small network learns. 1,188,528 parameters, 21.03 GMACs at 512x512; docs/pixelunet.md tells what it gives.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
+
+from methods import pixelunet
+from qebench.checkpoints import forms
+from qebench.checkpoints.forms import Form
+
+CITATION = pixelunet.CITATION
+_TO_YCBCR = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
+_GRAY = 0.5  # Cb and Cr of gray, as samples are stored
+
+
+def load(weights: Path | None, device: str) -> nn.Module:
+    """Return PixelUNet in colour (without weights with random start values) on `device`."""
+    return forms.restore(FORMS, weights, device)
+
+
+class ColourPixelUNet(nn.Module):
+    """PixelUNet for RGB images, float (N, 3, H, W) in [0, 1], that leaves the weights of its luma network alone."""
+
+    channels = 3
+    multiple = 2 * pixelunet.PixelUNet.multiple
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.luma = pixelunet.FORMS["middle"].build(1).requires_grad_(False)
+        self.colour = pixelunet.FORMS["small"].build(3)
+        nn.init.zeros_(self.colour.tail.weight)
+        nn.init.zeros_(self.colour.tail.bias)
+        for name, matrix in {"to_ycbcr": _TO_YCBCR, "to_rgb": _TO_RGB}.items():
+            self.register_buffer(name, torch.tensor(matrix)[..., None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, chroma = conv2d(x, self.to_ycbcr).split([1, 2], dim=1)
+        half = avg_pool2d(chroma, 2).flatten(0, 1)[:, None] + _GRAY
+        change = (self.luma(half) - half).view(len(x), 2, *half.shape[2:])
+        chroma = chroma + interpolate(change, scale_factor=2.0, mode="bilinear", align_corners=False)
+        planes = torch.cat([self.luma(y) - _GRAY, chroma], dim=1)
+        return conv2d(self.colour(planes), self.to_rgb) + _GRAY
+
+
+FORMS = {"middle": Form(lambda channels: ColourPixelUNet(), channels=(3,))}
