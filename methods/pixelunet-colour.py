@@ -1,10 +1,12 @@
-"""PixelUNet in colour: what PixelUNet for luma makes of a picture's planes, and a small PixelUNet for all three of them.
+"""PixelUNet in colour: what PixelUNet for luma makes of each plane, then a small PixelUNet for all three of them.
 
-The luma network (middle size) enhances Y, and as if they were luma Cb and Cr, at half the size, where JPEG's 4:2:0 keeps
-them. The small network then sees all three together: chroma can follow the edges of luma, and what the luma network
-makes of chroma can be mended. Planes are the full-range ones of JPEG files (ITU-T T.871). Training starts from luma
-weights (`qebench train pixelunet-colour --colour rgb --initial LUMA_WEIGHTS`) and leaves these as they are, so only the
-small network learns. 1,188,528 parameters, 21.03 GMACs at 512x512; docs/pixelunet.md tells what it gives.
+The luma network (middle size) enhances Y. It enhances Cb and Cr as if they were luma, at half the size, where JPEG's
+4:2:0 keeps them. The small network then sees all three together: chroma can follow the edges of luma, and what the luma
+network makes of chroma can be mended. Planes are the full-range ones of JPEG files (ITU-T T.871). It has 1,188,528
+parameters and costs 21.03 GMACs at 512x512. Training starts from luma weights and leaves these as they are, so only the
+small network learns. docs/pixelunet.md tells what it gives.
+
+    qebench train pixelunet-colour --colour rgb --initial LUMA_WEIGHTS
 """
 
 from pathlib import Path
@@ -31,6 +33,8 @@ def load(weights: Path | None, device: str) -> nn.Module:
 class ColourPixelUNet(nn.Module):
     """PixelUNet for RGB images, float (N, 3, H, W) in [0, 1], that leaves the weights of its luma network alone."""
 
+    to_ycbcr: Tensor
+    to_rgb: Tensor
     channels = 3
     multiple = 2 * pixelunet.PixelUNet.multiple
 
@@ -38,8 +42,8 @@ class ColourPixelUNet(nn.Module):
         super().__init__()
         self.luma = pixelunet.FORMS["middle"].build(1).requires_grad_(False)
         self.colour = pixelunet.FORMS["small"].build(3)
-        nn.init.zeros_(self.colour.tail.weight)
-        nn.init.zeros_(self.colour.tail.bias)
+        for parameter in self.colour.get_submodule("tail").parameters():
+            nn.init.zeros_(parameter)  # it starts as what the luma network makes of each plane
         for name, matrix in {"to_ycbcr": _TO_YCBCR, "to_rgb": _TO_RGB}.items():
             self.register_buffer(name, torch.tensor(matrix)[..., None, None], persistent=False)
 

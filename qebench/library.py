@@ -13,6 +13,7 @@ from qebench.checkpoints import cards
 from qebench.checkpoints.cards import TrainedOn
 from qebench.coding import interface
 from qebench.common import colour, plugins
+from qebench.common.quantisation import Quantisation
 from qebench.iqa import iqam as scoring
 from qebench.networks import catalogue, loading, own_pictures, pixels, rules, tiling
 from qebench.networks.multi_exit import Rule
@@ -20,6 +21,7 @@ from qebench.networks.network import Network
 from qebench.networks.own_pictures import Enhanced
 
 OWN_PICTURES = {"jpeg": "pixelunet"}  # by codec, what gains most on validation pictures; of others USUAL does
+OWN_COLOUR: dict[str, str] = {}  # the same for pictures in colour whose chroma was halved (4:2:0)
 USUAL = "rbqe"
 
 
@@ -93,19 +95,23 @@ def enhance(
     *,
     quality: float | None = None,
     subsampling: tuple[int, int] = (2, 2),
+    quantisation: Quantisation | None = None,
 ) -> Enhanced:
     """Enhance a decoded picture, uint8 (H, W) or (H, W, 3): return the picture, the exit it took, the scores.
 
     It stops where the network's rule says, which may know the codec's `quality` of the picture (QF or QP), or at
     `exit`, counted from 1. A luma network also enhances the chroma of a picture in colour; `subsampling` are the rows
-    and columns of pixels that shared one sample of it: (2, 2) for 4:2:0. `strength` blends from the decoded picture (0)
-    to the enhanced one (1). A large picture goes by tiles; `track` is given the list of them and iterates over it, as
-    `tqdm.tqdm` does.
+    and columns of pixels that shared one sample of it: (2, 2) for 4:2:0. With the `quantisation` of a JPEG file,
+    luma keeps to what the file allows; the picture is the whole of it, as `qebench.common.images.load` reads both.
+    `strength` blends from the decoded picture (0) to the enhanced one (1). A large picture goes by tiles; `track` is
+    given the list of them and iterates over it, as `tqdm.tqdm` does.
 
-    Raises ValueError if there is no such exit, or the network takes RGB and the picture is gray.
+    Raises ValueError if there is no such exit, or the network takes RGB and the picture is gray, or the quantisation is
+    of other planes than the picture's.
     """
     rule = trained.rule if quality is None else replace(trained.rule, quality=quality)
-    return own_pictures.enhance(trained.network, picture, rule, exit, trained.device, strength, track, subsampling)
+    how = (exit, trained.device, strength, track, subsampling, quantisation)
+    return own_pictures.enhance(trained.network, picture, rule, *how)
 
 
 def iqam(picture: np.ndarray, block_size: int = 8) -> float:
@@ -138,9 +144,9 @@ def shipped(method: str, compressor: str) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def usual_method(compressor: str) -> str:
-    """Return the method that enhances people's own pictures of a codec."""
-    return OWN_PICTURES.get(compressor, USUAL)
+def usual_method(compressor: str, halved: bool = False) -> str:
+    """Return the method for people's own pictures of a codec; `halved` says that they are in colour, in 4:2:0."""
+    return (OWN_COLOUR if halved else {}).get(compressor) or OWN_PICTURES.get(compressor, USUAL)
 
 
 def _trained_for(weights: Path) -> str:

@@ -16,11 +16,15 @@ READABLE = {*originals.SUFFIXES, ".jfif", ".jpe", ".heif", ".hif"}
 
 @dataclass(frozen=True)
 class Item:
-    """A file that was asked for: where its result goes, what compressed it, or the reason why it can't be enhanced."""
+    """A file that was asked for: where its result goes, what compressed it, or the reason why it can't be enhanced.
+
+    `halved` says that it is a JPEG file in colour, in 4:2:0.
+    """
 
     source: Path
     output: Path
     compressor: str = ""
+    halved: bool = False
     reason: str = ""
 
 
@@ -40,7 +44,7 @@ def survey(inputs: list[Path], output: Path, recursive: bool, compressor: str | 
     items = []
     for (source, _), path in zip(found, outputs, strict=True):
         try:
-            items.append(Item(source, path, _compressor(source, compressor)))
+            items.append(Item(source, path, *_coding(source, compressor)))
         except (ValueError, OSError) as error:
             items.append(Item(source, path, reason=str(error)))
     return items
@@ -58,8 +62,11 @@ def _within(folder: Path, output: Path, recursive: bool) -> Iterator[tuple[Path,
             yield path, ""
 
 
-def _compressor(source: Path, compressor: str | None) -> str:
-    """Return the compressor whose weights suit a picture file; raise ValueError or OSError if it can't be enhanced."""
+def _coding(source: Path, compressor: str | None) -> tuple[str, bool]:
+    """Return the compressor whose weights suit a picture file, and whether it is JPEG in 4:2:0.
+
+    Raises ValueError or OSError if it can't be enhanced.
+    """
     if source.is_dir():
         raise ValueError(f"{files.named(source)} is a folder: add --recursive")
     if not source.exists():
@@ -67,13 +74,14 @@ def _compressor(source: Path, compressor: str | None) -> str:
         raise FileNotFoundError(f"{files.named(source)} {what}")
     originals.check_name(source)
     container = images.container(source)
-    images.load(source)
+    picture = images.load(source)
     chosen = compressor or {"JPEG": "jpeg", "HEIF": "hevc"}.get(container)
     if chosen is None:
         raise ValueError(
             f"{files.named(source)} is {container}, which does not tell what compressed it: add --compressor"
         )
-    return chosen
+    in_colour = picture.quantisation is not None and len(picture.quantisation.steps) == 3
+    return chosen, in_colour and picture.subsampling == (2, 2)
 
 
 def _outputs(found: list[tuple[Path, str]], output: Path) -> list[Path]:

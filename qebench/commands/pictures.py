@@ -20,7 +20,10 @@ def add_enhance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="also the sub-folders of folders")
     parser.add_argument("--strict", action="store_true", help="enhance nothing unless all can be")
     parser.add_argument("--force", action="store_true", help="also outside the qualities that the weights know")
-    parser.add_argument("--method", help="(default: pixelunet for JPEG; else, or with own weights or exits, rbqe)")
+    parser.add_argument(
+        "--method",
+        help="(default: pixelunet for JPEG, in 4:2:0 pixelunet-colour; else, or with own weights or exits, rbqe)",
+    )
     parser.add_argument("--compressor", help="whose weights (default: jpeg for JPEG files, hevc for HEIC files)")
     parser.add_argument("--weights", type=Path, help="your own (default: those that ship)")
     parser.add_argument(
@@ -47,21 +50,29 @@ def run_enhance(options: argparse.Namespace) -> None:
         print(f"{len(refused)} of {len(items)} cannot be enhanced:", file=sys.stderr)
         print("\n".join(f"  {item.reason}" for item in refused), file=sys.stderr)
     device = arguments.device(options)
-    trained = {name: _load(options, name, device) for name in dict.fromkeys(item.compressor for item in ready)}
-    for item in tqdm(ready, unit="picture", disable=None):
-        tqdm.write(_enhance(item, trained[item.compressor], options))
+    kinds = [(item.compressor, _method(item, options)) for item in ready]
+    trained = {kind: _load(options, *kind, device) for kind in dict.fromkeys(kinds)}
+    for item, kind in zip(tqdm(ready, unit="picture", disable=None), kinds, strict=True):
+        tqdm.write(_enhance(item, trained[kind], options))
     if refused:
         raise ValueError(f"{len(refused)} of {len(items)} were not enhanced, for the reasons above")
 
 
-def _load(options: argparse.Namespace, compressor: str, device: str) -> "library.Trained":
+def _method(item: "Item", options: argparse.Namespace) -> str:
+    """Return the method for a picture: the one that was asked for, else RBQE for its exits, else what gains most."""
+    from qebench import library
+
+    by_exits = options.exit is not None or options.rule or options.threshold is not None
+    if options.method or by_exits or options.weights:
+        return options.method or library.USUAL
+    return library.usual_method(item.compressor, item.halved)
+
+
+def _load(options: argparse.Namespace, compressor: str, method: str, device: str) -> "library.Trained":
     from dataclasses import replace
 
     from qebench import library
 
-    by_exits = options.exit is not None or options.rule or options.threshold is not None
-    usual = library.USUAL if by_exits or options.weights else library.usual_method(compressor)
-    method = options.method or usual
     trained = library.load(method, options.weights or compressor, compressor, device, options.rule)
     count = trained.network.exit_count
     if options.exit is not None and not 1 <= options.exit <= count:
@@ -96,6 +107,7 @@ def _enhance(item: "Item", trained: "library.Trained", options: argparse.Namespa
             _count_tiles,
             quality=quality,
             subsampling=picture.subsampling,
+            quantisation=picture.quantisation if item.compressor == "jpeg" else None,
         )
     except WrongOutput as error:
         raise ValueError(f"{trained.network.name}, image {files.named(item.source)}: {error}") from error

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin
 
-from qebench.common import damage, files, metadata, tiff
+from qebench.common import damage, files, metadata, quantisation, tiff
+from qebench.common.quantisation import Quantisation
 
 if find_spec("pillow_heif"):  # training on a pack reads no such file, and a lent GPU machine may lack it
     import pillow_heif
@@ -42,13 +43,15 @@ class Picture:
     """A picture file: uint8 (H, W) or (H, W, 3), what goes with it, and a remark on how it was read, or "".
 
     `subsampling` are the rows and the columns of pixels that share one sample of chroma in it. Of files that do not
-    tell it is that of 4:2:0, which most codecs use.
+    tell it is that of 4:2:0, which most codecs use. `quantisation` is that of a JPEG file, None
+    of others.
     """
 
     pixels: np.ndarray
     about: metadata.Metadata
     remark: str = ""
     subsampling: tuple[int, int] = (2, 2)
+    quantisation: Quantisation | None = None
 
 
 def read(path: Path) -> np.ndarray:
@@ -126,13 +129,13 @@ def _picture(encoded: bytes) -> Picture:
             orientation = 1  # load() has turned it
         if wide:
             image = _narrowed(encoded, image, page)
-    subsampling = _subsampling(image)
+    subsampling, steps = _subsampling(image), quantisation.of_file(image, orientation)
     if image.mode == "CMYK":
         image, about = _from_cmyk(image), replace(about, icc_profile=None)  # it is sRGB then, and needs none
     remark = f"holds {count} pictures: the first is taken" if count > 1 else ""
     if orientation > 4:  # turned by a quarter
         subsampling = subsampling[::-1]
-    return Picture(_upright(_opaque(image), orientation), about, remark, subsampling)
+    return Picture(_upright(_opaque(image), orientation), about, remark, subsampling, steps)
 
 
 def _subsampling(image: Image.Image) -> tuple[int, int]:

@@ -11,10 +11,10 @@ def from_luma(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]
 
     A model that has a luma network as its part `luma` gets the weights there, and keeps its other start values.
 
-    In other RGB forms luma is the limited-range one of BT.601, as of all luma weights here; images are in [0, 1]. The first convolution
-    takes the luma of R, G and B, and the last adds the luma's change to all three, as `enhance` does with a luma
-    network. This holds for networks that add to the decoded image and read it once. Near borders, which are padded with
-    black, the two differ.
+    In other RGB forms, luma is the limited-range one of BT.601, as of all luma weights here; images are in [0, 1]. The
+    first convolution takes the luma of R, G and B, and the last adds the luma's change to all three, as `enhance` does
+    with a luma network. This holds for networks that add to the decoded image and read it once. Near borders, which are
+    padded with black, the two differ.
     """
     state = model.state_dict()
     inner = {f"luma.{key}": tensor for key, tensor in weights.items()}
