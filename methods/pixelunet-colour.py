@@ -50,7 +50,7 @@ class ColourPixelUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y, chroma = conv2d(x, self.to_ycbcr).split([1, 2], dim=1)
         half = avg_pool2d(chroma, 2).flatten(0, 1)[:, None] + _GRAY
-        change = (self.luma(half) - half).view(len(x), 2, *half.shape[2:])
+        change = (self.luma(half) - half).unflatten(0, (-1, 2)).flatten(1, 2)
         chroma = chroma + interpolate(change, scale_factor=2.0, mode="bilinear", align_corners=False)
         planes = torch.cat([self.luma(y) - _GRAY, chroma], dim=1)
         return conv2d(self.colour(planes), self.to_rgb) + _GRAY
