@@ -21,7 +21,7 @@ from qebench.networks.network import Network
 from qebench.networks.own_pictures import Enhanced
 
 OWN_PICTURES = {"jpeg": "pixelunet"}  # by codec, what gains most on validation pictures; of others USUAL does
-OWN_COLOUR: dict[str, str] = {}  # the same for pictures in colour whose chroma was halved (4:2:0)
+OWN_COLOUR = {"jpeg": "pixelunet-colour"}  # the same for pictures in colour whose chroma was halved (4:2:0)
 USUAL = "rbqe"
 
 

@@ -24,11 +24,11 @@ SHIPPED = [
 ]
 
 
-def photo(folder: Path, name: str = "photo.jpg") -> Path:
+def photo(folder: Path, name: str = "photo.jpg", subsampling: str = "4:2:0") -> Path:
     """Return a colour photograph as JPEG of QF 20."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(ORIGINAL).save(path, quality=20)
+    Image.fromarray(ORIGINAL).save(path, quality=20, subsampling=subsampling)
     return path
 
 
@@ -272,8 +272,9 @@ def test_progress_counts_the_tiles_of_a_large_picture() -> None:
 
 
 def test_a_photograph_goes_by_our_own_network_and_one_with_an_exit_or_a_rule_by_rbqe(tmp_path: Path, capsys) -> None:
-    source = photo(tmp_path)
-    main(["enhance", str(source), "-o", str(tmp_path / "a.png")])
-    main(["enhance", str(source), "-o", str(tmp_path / "b.png"), "--exit", "2"])
-    said = capsys.readouterr().out
-    assert "QF 20, pixelunet\n" in said and "QF 20, rbqe, exit 2\n" in said
+    halved, whole, gray = photo(tmp_path), photo(tmp_path, "whole.jpg", "4:4:4"), tmp_path / "gray.jpg"
+    Image.fromarray(ORIGINAL[..., 1]).save(gray, quality=20)
+    main(["enhance", str(halved), str(whole), str(gray), "-o", str(tmp_path / "out")])
+    main(["enhance", str(halved), "-o", str(tmp_path / "b.png"), "--exit", "2"])
+    said = [line.rsplit(": ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["QF 20, pixelunet-colour", *["QF 20, pixelunet"] * 2, "QF 20, rbqe, exit 2"]
