@@ -139,8 +139,12 @@ def compress(
 
 
 def shipped(method: str, compressor: str) -> Path | None:
-    """Return the weights file that ships for a method and a codec, luma before RGB; None if there is none."""
-    paths = (catalogue.WEIGHTS / f"{method}-{name}-{compressor}.safetensors" for name in ("luma", "rgb"))
+    """Return the weights file that ships for a method and a codec; None if there is none.
+
+    Luma comes before RGB, and weights for more qualities (`-wide`) before those that tables are made of.
+    """
+    names = (f"{method}-{colour}-{compressor}{span}" for colour in ("luma", "rgb") for span in ("-wide", ""))
+    paths = (catalogue.WEIGHTS / f"{name}.safetensors" for name in names)
     return next((path for path in paths if path.exists()), None)
 
 
