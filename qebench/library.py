@@ -22,6 +22,7 @@ from qebench.networks.own_pictures import Enhanced
 
 OWN_PICTURES = {"jpeg": "pixelunet"}  # by codec, what gains most on validation pictures; of others USUAL does
 OWN_COLOUR = {"jpeg": "pixelunet-colour"}  # the same for pictures in colour whose chroma was halved (4:2:0)
+SAFE = {"pixelunet-colour": 90}  # QF: above it some validation pictures lose, though there were some in the training
 USUAL = "rbqe"
 
 
@@ -29,7 +30,7 @@ USUAL = "rbqe"
 class Trained:
     """A network with its weights, the rule that stops it at an exit, and the torch device that both run on.
 
-    `trained_on` is the codec and the range of qualities that the weights were trained for, None if they do not tell.
+    `trained_on` is the codec and the range of qualities that the weights are for, None if they do not tell.
     """
 
     network: Network
@@ -68,8 +69,10 @@ def load(
             f"no weights of {method} for {compressor} ship: name a file by --weights; "
             "methods/weights/README.md says where to get one and how to train it"
         ) from error
-    judged_by = _rule(rule, method, compressor, settings)
-    return Trained(network, judged_by, device, cards.trained_on(file) if file else None)
+    judged_by, trained_on = _rule(rule, method, compressor, settings), cards.trained_on(file) if file else None
+    if trained_on and method in SAFE:
+        trained_on = replace(trained_on, highest=min(trained_on.highest, SAFE[method]))
+    return Trained(network, judged_by, device, trained_on)
 
 
 def _rule(name: str | None, method: str, compressor: str, settings: dict) -> Rule:

@@ -131,13 +131,13 @@ def _judge(item: "Item", trained: "library.Trained") -> tuple[str, str, float | 
     known = trained.trained_on
     if known is None:
         tqdm.write(
-            f"warning: the weights for {files.named(item.source)} do not tell which qualities they were trained for: "
+            f"warning: the weights for {files.named(item.source)} do not tell which qualities they are for: "
             "they may make it worse",
             file=sys.stderr,
         )
         return "", "", None
     name, quality = interface.quality_of_file(known.compressor, item.source)
-    span = f"the weights were trained for {name} {known.lowest:g} to {known.highest:g}"
+    span = f"the weights are for {name} {known.lowest:g} to {known.highest:g}"
     if quality is None:
         tqdm.write(
             f"warning: {files.named(item.source)} does not tell its {name}, and {span}: they may make it worse",

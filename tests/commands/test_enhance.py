@@ -114,7 +114,7 @@ def test_outside_the_qualities_of_training_a_picture_is_left_alone(quality: int,
     assert (images.read(output) == images.read(source)).all()
     assert Image.open(output).info["icc_profile"] == profile
     said = capsys.readouterr().out
-    assert f"QF {quality}, left as it is: the weights were trained for QF 10 to 50 (--force" in said
+    assert f"QF {quality}, left as it is: the weights are for QF 10 to 50 (--force" in said
     enhance(source, "-o", output, "--force")
     assert (images.read(output) != images.read(source)).any()
     assert f"QF {quality}, dcad" in capsys.readouterr().out
@@ -134,13 +134,13 @@ def test_within_them_it_gets_better(name: str, quality: int, tmp_path: Path, cap
 def test_the_quality_of_a_heic_file_is_its_qp(tmp_path: Path, capsys) -> None:
     Image.fromarray(ORIGINAL).save(tmp_path / "photo.heic", quality=95)
     enhance(tmp_path / "photo.heic", "-o", tmp_path / "enhanced.png")
-    assert "left as it is: the weights were trained for QP 22 to 42" in capsys.readouterr().out
+    assert "left as it is: the weights are for QP 22 to 42" in capsys.readouterr().out
 
 
 def test_where_nothing_tells_the_quality_there_is_a_warning(tmp_path: Path, capsys) -> None:
     images.write(tmp_path / "decoded.png", images.read(photo(tmp_path)))
     enhance(tmp_path / "decoded.png", "-o", tmp_path / "enhanced.png", "--compressor", "jpeg")
-    assert "does not tell its QF, and the weights were trained for QF 10 to 50" in capsys.readouterr().err
+    assert "does not tell its QF, and the weights are for QF 10 to 50" in capsys.readouterr().err
     save_file(load_file(library.shipped("dcad", "jpeg")), tmp_path / "own.safetensors")
     enhance(
         photo(tmp_path),
@@ -151,7 +151,7 @@ def test_where_nothing_tells_the_quality_there_is_a_warning(tmp_path: Path, caps
         "--compressor",
         "jpeg",
     )
-    assert "do not tell which qualities they were trained for" in capsys.readouterr().err
+    assert "do not tell which qualities they are for" in capsys.readouterr().err
 
 
 def test_the_range_is_that_of_the_weights_own_record(tmp_path: Path, capsys) -> None:
@@ -159,7 +159,24 @@ def test_the_range_is_that_of_the_weights_own_record(tmp_path: Path, capsys) -> 
     weights = tmp_path / "wide.safetensors"
     save_file(load_file(library.shipped("dcad", "jpeg")), weights, {"training": json.dumps(record)})
     enhance(photo(tmp_path), "-o", tmp_path / "enhanced.png", "--weights", weights)
-    assert "QF 20, left as it is: the weights were trained for QF 80 to 95" in capsys.readouterr().out
+    assert "QF 20, left as it is: the weights are for QF 80 to 95" in capsys.readouterr().out
+
+
+BEST = {
+    (90, "4:2:0"): "pixelunet-colour",
+    (91, "4:2:0"): "left as it is: the weights are for QF 5 to 90",
+    (95, "4:4:4"): "pixelunet",
+}
+
+
+@pytest.mark.parametrize(("quality", "subsampling"), BEST)
+def test_good_photographs_get_better_or_stay(quality: int, subsampling: str, tmp_path: Path, capsys) -> None:
+    before, after = tmp_path / "a.jpg", tmp_path / "a.png"
+    Image.fromarray(ORIGINAL).save(before, quality=quality, subsampling=subsampling)
+    main(["enhance", str(before), "-o", str(after)])
+    said = BEST[quality, subsampling]
+    assert f"QF {quality}, {said}" in capsys.readouterr().out
+    assert error(after) == error(before) if "left" in said else error(after) < error(before)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.25])
