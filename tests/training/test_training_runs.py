@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from tqdm import tqdm
 
 from compressors import jpeg
 from methods import dcad
@@ -40,13 +42,15 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
 def in_process(function) -> int:
     """Run a function in a copy of this process, and return its id; it ends with status 0 if nothing was raised.
 
-    It computes with one thread: the others of OpenMP are not copied, and waiting for them would never end.
+    It computes with one thread: the others of OpenMP are not copied, and waiting for them would never end. Its bars
+    have a lock of their own: tqdm's is shared between processes, and one that is killed would keep it for ever.
     """
     if child := os.fork():
         return child
     status = 1
     try:
         torch.set_num_threads(1)
+        tqdm.set_lock(threading.RLock())
         function()
         status = 0
     finally:
