@@ -18,10 +18,9 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from methods import pixelunet
 from qebench.checkpoints import forms
 from qebench.checkpoints.forms import Form
+from qebench.networks import chroma
 
 CITATION = pixelunet.CITATION
-_TO_YCBCR = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
-_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
 _GRAY = 0.5  # Cb and Cr of gray, as samples are stored
 
 
@@ -44,15 +43,16 @@ class ColourPixelUNet(nn.Module):
         self.colour = pixelunet.FORMS["small"].build(3)
         for parameter in self.colour.get_submodule("tail").parameters():
             nn.init.zeros_(parameter)  # it starts as what the luma network makes of each plane
-        for name, matrix in {"to_ycbcr": _TO_YCBCR, "to_rgb": _TO_RGB}.items():
+        for name, matrix in {"to_ycbcr": chroma.FROM_RGB, "to_rgb": chroma.TO_RGB}.items():
             self.register_buffer(name, torch.tensor(matrix)[..., None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y, chroma = conv2d(x, self.to_ycbcr).split([1, 2], dim=1)
-        half = avg_pool2d(chroma, 2).flatten(0, 1)[:, None] + _GRAY
+        """Return enhanced images, of the shape of `x` and unclipped."""
+        y, colours = conv2d(x, self.to_ycbcr).split([1, 2], dim=1)
+        half = avg_pool2d(colours, 2).flatten(0, 1)[:, None] + _GRAY
         change = (self.luma(half) - half).unflatten(0, (-1, 2)).flatten(1, 2)
-        chroma = chroma + interpolate(change, scale_factor=2.0, mode="bilinear", align_corners=False)
-        planes = torch.cat([self.luma(y) - _GRAY, chroma], dim=1)
+        colours = colours + interpolate(change, scale_factor=2.0, mode="bilinear", align_corners=False)
+        planes = torch.cat([self.luma(y) - _GRAY, colours], dim=1)
         return conv2d(self.colour(planes), self.to_rgb) + _GRAY
 
 

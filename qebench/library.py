@@ -22,7 +22,7 @@ from qebench.networks.own_pictures import Enhanced
 
 OWN_PICTURES = {"jpeg": "pixelunet"}  # by codec, what gains most on validation pictures; of others USUAL does
 OWN_COLOUR = {"jpeg": "pixelunet-colour"}  # the same for pictures in colour whose chroma was halved (4:2:0)
-SAFE = {"pixelunet-colour": 90}  # QF: above it some validation pictures lose, though there were some in the training
+SAFE = {"pixelunet-colour": 90}  # QF of weights that ship: above it some validation pictures lose (docs/pixelunet.md)
 USUAL = "rbqe"
 
 
@@ -70,7 +70,7 @@ def load(
             "methods/weights/README.md says where to get one and how to train it"
         ) from error
     judged_by, trained_on = _rule(rule, method, compressor, settings), cards.trained_on(file) if file else None
-    if trained_on and method in SAFE:
+    if file and trained_on and method in SAFE and file.parent == catalogue.WEIGHTS:
         trained_on = replace(trained_on, highest=min(trained_on.highest, SAFE[method]))
     return Trained(network, judged_by, device, trained_on)
 

@@ -12,8 +12,9 @@ from torch.nn.functional import interpolate
 
 STRIP = 256  # rows converted at a time, as floats of a large picture take gigabytes
 NEUTRAL = 128  # Cb and Cr of gray
-_FROM_RGB = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
-_TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)  # rows R, G, B
+# Of full range, without the offset of Cb and Cr: rows Y, Cb, Cr over R, G, B, and rows R, G, B over Y, Cb, Cr.
+FROM_RGB = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)
 
 Subsampling = tuple[int, int]  # the rows and the columns of pixels that share one sample of chroma: 4:2:0 is (2, 2)
 
@@ -25,7 +26,7 @@ def planes(picture: np.ndarray, subsampling: Subsampling) -> Iterator[np.ndarray
     """
     tall, wide = subsampling
     height, width = (-(-side // step) for side, step in zip(picture.shape, subsampling, strict=False))
-    for weights in _FROM_RGB:
+    for weights in FROM_RGB[1:]:
         plane = np.empty((height, width), np.uint8)
         for top in range(0, height, STRIP):
             rows = picture[top * tall : (top + STRIP) * tall] @ weights + NEUTRAL
@@ -50,5 +51,5 @@ def changed(picture: np.ndarray, changes: Sequence[np.ndarray]) -> np.ndarray:
     for top in range(0, len(picture), STRIP):
         rows = slice(top, top + STRIP)
         change = np.stack([each[rows].astype(np.float32) for each in changes], axis=-1)
-        result[rows] = (picture[rows] + change @ _TO_RGB[:, : change.shape[-1]].T).round().clip(0, 255)
+        result[rows] = (picture[rows] + change @ TO_RGB[:, : change.shape[-1]].T).round().clip(0, 255)
     return result

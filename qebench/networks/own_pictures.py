@@ -14,13 +14,12 @@ import numpy as np
 from torch import Tensor
 
 from qebench.common import colour
-from qebench.common.quantisation import Quantisation, is_saved_once, projected
+from qebench.common.quantisation import SAVED_ONCE, Quantisation, projected, share_kept
 from qebench.networks import chroma, multi_exit, pixels, tiling
 from qebench.networks.multi_exit import Rule
 from qebench.networks.network import Network
 
 STRIP = 256  # rows converted at a time, as floats of a large picture take gigabytes
-_JPEG_LUMA = (0.299, 0.587, 0.114)  # of R, G and B: full-range luma (ITU-T T.871)
 LUMA_GAIN = 255 / colour.LUMA_RANGE  # R, G and B per step of limited-range luma (ITU-R BT.601)
 
 
@@ -142,7 +141,7 @@ def _within(picture: np.ndarray, enhanced: Tensor, steps: np.ndarray) -> np.ndar
 
     All channels are moved alike. `picture` is the decoded one, uint8 (H, W) or (H, W, 3).
     """
-    shares = np.array(_JPEG_LUMA if picture.ndim == 3 else [1], np.float32)
+    shares = chroma.FROM_RGB[0] if picture.ndim == 3 else np.ones(1, np.float32)
     before, result = picture.reshape(*picture.shape[:2], -1), np.empty_like(picture)
     after, change = result.reshape(before.shape), np.empty(before.shape[:2], np.float16)
     for rows in _strips(change):
@@ -163,7 +162,7 @@ def _levels(images: Tensor, rows: slice) -> np.ndarray:
 def _kept(change: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
     """Return the change of luma within a file's bounds; None if they are not those of the coarsest save."""
     kept = projected(change, steps)
-    return kept if is_saved_once(change, kept) else None
+    return kept if share_kept(change, kept) >= SAVED_ONCE else None
 
 
 def _strips(array: np.ndarray) -> Iterator[slice]:

@@ -35,6 +35,7 @@ def draw(rows: pd.DataFrame, title: str) -> Figure:
         for exit, panel in zip(chosen, grid[0], strict=True):
             for number, (quality, curve) in enumerate(rows[rows["exit"] == exit].groupby("quality", sort=False)):
                 look = {"marker": MARKERS[number % 8], "color": COLOURS[number % 8], "ms": 3, "lw": 1}
+                look["ls"] = ("-", "--", ":")[number // 8 % 3]
                 panel.plot(curve["step"] / 1000, curve["delta_psnr"], label=quality, **look)
             panel.set(xlabel="thousand steps", title=f"exit {exit} of {len(exits)}" if len(exits) > 1 else None)
             panel.axhline(0, color="black", lw=0.8)

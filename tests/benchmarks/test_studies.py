@@ -12,6 +12,7 @@ from benchmarks.studies import told_quality
 from methods import pixelunet
 from qebench.__main__ import main
 from qebench.common import files, images
+from qebench.common.quantisation import SAVED_ONCE
 from qebench.cost import backends, latency
 
 
@@ -21,6 +22,15 @@ def test_enhancing_chroma_gains_more_than_luma_alone(tmp_path: Path, capsys) -> 
     said = capsys.readouterr().out
     luma_420, whole_420, least, luma_444, whole_444, _ = map(float, re.findall(r"[+-]\d\.\d{3}", said))
     assert 0 < luma_420 < whole_420 == least and 0 < luma_444 < whole_444
+
+
+def test_bounds_gain_and_tell_of_an_earlier_save(tmp_path: Path, capsys) -> None:
+    images.write(tmp_path / "a.png", data.coffee()[:96, 200:296])
+    main(["study", "jpeg-bounds", "--data", str(tmp_path), "--qualities", "40", "--device", "cpu"])
+    first, second = capsys.readouterr().out.split("largest share kept")
+    free, *bound, share = map(float, re.findall(r"[+-]\d\.\d{3}", first))
+    assert bound[1] == max(bound) > free > 0 and share > SAVED_ONCE
+    assert float(re.search(r"10 \| +85 \| +(\d\.\d{3})", second)[1]) < SAVED_ONCE
 
 
 def test_the_network_that_is_told_the_quality_starts_as_the_blind_one() -> None:
